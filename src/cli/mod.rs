@@ -1,0 +1,1 @@
+//! The doors: what was typed -> checked plan -> run -> result out.

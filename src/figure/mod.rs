@@ -1,0 +1,1 @@
+//! Pictures: data-only figures, rendered to SVG and PNG bytes.

@@ -1,0 +1,15 @@
+//! plumb: a workbench for looking inside transformer language models.
+//!
+//! Data walks down this list of modules once, from text to picture; a module imports only from those above it
+//! (`tests/layering.rs` checks it). See ARCHITECTURE.md for one line a file.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod hook;
+pub mod text;
+pub mod model;
+pub mod store;
+pub mod analysis;
+pub mod figure;
+pub mod report;
+pub mod cli;

@@ -1,0 +1,2 @@
+//! The `plumb` binary; everything is in the library.
+fn main() {}

@@ -1,0 +1,1 @@
+//! One transformer, configured by data.

@@ -1,0 +1,3 @@
+//! What people carry away: tables.
+
+pub mod table;

@@ -1,0 +1,1 @@
+//! Data sets: CSV, TSV, JSONL and Parquet files as named columns.

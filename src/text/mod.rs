@@ -1,0 +1,6 @@
+//! Text in: tokens, batches, data sets, splits.
+
+pub mod batch;
+pub mod dataset;
+pub mod split;
+pub mod tokens;

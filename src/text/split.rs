@@ -1,0 +1,1 @@
+//! Train and test parts, and folds.

@@ -1,0 +1,1 @@
+//! Tokenizing with character spans.

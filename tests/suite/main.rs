@@ -1,0 +1,7 @@
+//! The integration tests, as one binary so that the library is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail"
+)]
