@@ -8,6 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong. Every message is one sentence that names the place (file, row, hook point, shapes) and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "each variant says what its fields are in its message")]
 pub enum Error {
     // ---- files -------------------------------------------------------------------------------------------------
     /// A path that was given does not exist.

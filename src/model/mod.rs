@@ -1,1 +1,30 @@
 //! One transformer, configured by data.
+//!
+//! `families` turns a `config.json` into an [`ArchSpec`] and a [`WeightMap`]; everything else reads those two and knows no
+//! family by name.
+
+mod attention;
+mod block;
+mod checkpoint;
+mod config;
+mod families;
+mod generate;
+mod head;
+mod linear;
+mod load;
+mod mlp;
+mod norm;
+pub mod ops;
+mod pass;
+mod position;
+mod spec;
+mod transformer;
+mod weights;
+
+pub use checkpoint::{Checkpoint, write_checkpoint};
+pub use families::{FAMILIES, Family, family_of};
+pub use generate::greedy;
+pub use load::{LoadedModel, load, read_spec};
+pub use spec::*;
+pub use transformer::{Model, Output, Transformer};
+pub use weights::{RandomWeights, Recorded, WeightMap, Weights};

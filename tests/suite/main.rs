@@ -5,3 +5,6 @@
     clippy::panic,
     reason = "a test may fail"
 )]
+
+mod golden;
+mod support;

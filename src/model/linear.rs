@@ -1,0 +1,34 @@
+//! A linear layer with its weights.
+
+use super::ops;
+use super::weights::Weights;
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// A linear layer: weight `[out, in]` and, where the architecture has it, bias `[out]`.
+#[derive(Debug, Clone)]
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(super) fn load(
+        name: &str,
+        (out, inner): (usize, usize),
+        bias: bool,
+        weights: &mut dyn Weights,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: weights.get(&format!("{name}.weight"), &[out, inner])?,
+            bias: match bias {
+                true => Some(weights.get(&format!("{name}.bias"), &[out])?),
+                false => None,
+            },
+        })
+    }
+
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        ops::linear(x, &self.weight, self.bias.as_ref())
+    }
+}

@@ -1,0 +1,249 @@
+//! The forward pass, in three stages, pushing what passes each hook point to a hook.
+
+use super::block::Block;
+use super::head::{Head, Pooler};
+use super::norm::Norm;
+use super::pass::{Pass, visit};
+use super::position::{Rotation, frequencies};
+use super::spec::{ArchSpec, Position};
+use super::weights::Weights;
+use crate::error::{Error, Result};
+use crate::hook::{At, Depth, Hook, HookPoint, Site};
+use crate::text::batch::Batch;
+use candle_core::{Device, Tensor};
+use std::ops::Range;
+
+/// What a forward pass leaves.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The stream after the final norm (or after the last block, where there is none), `[tokens, d_model]`.
+    pub last: Tensor,
+    /// The pooler's output, `[texts, d_model]`, texts in the order of the batch's segments; `None` without a pooler.
+    pub pooled: Option<Tensor>,
+    /// The head's output, `[tokens, vocab]` or `[texts, classes]`; `None` without a head, or when the hook needs none.
+    pub logits: Option<Tensor>,
+}
+
+/// A transformer that can be run stage by stage: lenses, patching and restarts enter between the stages.
+pub trait Model {
+    /// What it is made of.
+    fn spec(&self) -> &ArchSpec;
+
+    /// From token ids to what block 0 reads, `[tokens, d_model]` (before the hook at `blocks.0.resid_pre`).
+    ///
+    /// # Errors
+    /// [`Error::BadText`] for a token id outside the vocabulary, [`Error::TooLong`] for a text beyond the context.
+    fn embed(&self, batch: &Batch, hook: &mut dyn Hook) -> Result<Tensor>;
+
+    /// Runs some of the blocks on the stream.
+    fn blocks(
+        &self,
+        resid: Tensor,
+        layers: Range<usize>,
+        batch: &Batch,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor>;
+
+    /// The final norm and the head on the stream; the head only if the hook needs it.
+    fn unembed(&self, resid: Tensor, batch: &Batch, hook: &mut dyn Hook) -> Result<Output>;
+
+    /// All three stages, as far as the hook needs them: `None` if it stopped before the final norm.
+    fn forward(&self, batch: &Batch, hook: &mut dyn Hook) -> Result<Option<Output>> {
+        let depth = hook.depth();
+        let resid = self.embed(batch, hook)?;
+        let n_layers = self.spec().n_layers;
+        let (layers, stop) = match depth {
+            // What block 0 reads is pushed by the block.
+            Depth::Embed => {
+                let point = HookPoint::at(Some(0), Site::ResidPre);
+                let segments = batch.segments();
+                visit(At { point, segments }, resid, hook)?;
+                return Ok(None);
+            }
+            Depth::Block(layer) => (0..n_layers.min(layer + 1), true),
+            Depth::FinalNorm | Depth::Head => (0..n_layers, false),
+        };
+        let resid = self.blocks(resid, layers, batch, hook)?;
+        match stop {
+            true => Ok(None),
+            false => Ok(Some(self.unembed(resid, batch, hook)?)),
+        }
+    }
+}
+
+/// The one implementation: blocks that an [`ArchSpec`] configures.
+#[derive(Debug, Clone)]
+pub struct Transformer {
+    spec: ArchSpec,
+    embed: Tensor,
+    positions: Option<Tensor>,
+    token_type: Option<Tensor>,
+    embed_norm: Option<Norm>,
+    frequencies: Vec<f32>,
+    blocks: Vec<Block>,
+    final_norm: Option<Norm>,
+    pooler: Option<Pooler>,
+    head: Head,
+}
+
+impl Transformer {
+    /// Takes the weights of this architecture from a source. Every weight that the architecture has is asked for, and no
+    /// other.
+    ///
+    /// # Errors
+    /// [`Error::MissingWeight`], [`Error::WrongShape`].
+    pub fn build(spec: ArchSpec, weights: &mut dyn Weights) -> Result<Self> {
+        let d = spec.d_model;
+        let embed = weights.get("embed.tokens.weight", &[spec.vocab, d])?;
+        let positions = match spec.position {
+            Position::Learned => Some(weights.get("embed.positions.weight", &[spec.context, d])?),
+            Position::Rotary { .. } => None,
+        };
+        let token_type = match spec.token_types {
+            0 => None,
+            // Every text is of type 0, as transformers assumes where it is not told otherwise.
+            n => Some(weights.get("embed.types.weight", &[n, d])?.narrow(0, 0, 1)?),
+        };
+        let norm = |there: bool, name: &str, weights: &mut dyn Weights| match there {
+            true => Norm::load(name, d, spec.norm, weights).map(Some),
+            false => Ok(None),
+        };
+        let embed_norm = norm(spec.embed_norm, "embed.norm", weights)?;
+        let blocks = (0..spec.n_layers)
+            .map(|layer| Block::load(layer, &spec, weights))
+            .collect::<Result<_>>()?;
+        let final_norm = norm(spec.final_norm, "final_norm", weights)?;
+        let pooler = match spec.pooler {
+            true => Some(Pooler::load(&spec, weights)?),
+            false => None,
+        };
+        let head = Head::load(&spec, &embed, weights)?;
+        let frequencies = match &spec.position {
+            Position::Rotary { theta, scaling } => frequencies(spec.d_head, *theta, scaling),
+            Position::Learned => Vec::new(),
+        };
+        Ok(Self {
+            embed,
+            positions,
+            token_type,
+            embed_norm,
+            frequencies,
+            blocks,
+            final_norm,
+            pooler,
+            head,
+            spec,
+        })
+    }
+
+    /// The token embeddings, `[vocab, d_model]`.
+    pub fn embedding(&self) -> &Tensor {
+        &self.embed
+    }
+
+    fn check(&self, batch: &Batch) -> Result<()> {
+        if batch.longest() > self.spec.context {
+            return Err(Error::TooLong {
+                row: batch.order().last().copied().unwrap_or(0),
+                tokens: batch.longest(),
+                context: self.spec.context,
+            });
+        }
+        let wrong = |id: &u32| *id as usize >= self.spec.vocab;
+        for (segment, rows) in batch.segments().iter().enumerate() {
+            if let Some(id) = batch.ids()[rows.clone()].iter().copied().find(wrong) {
+                return Err(Error::BadText {
+                    row: batch.order()[segment],
+                    problem: format!(
+                        "token id {id} is outside the model's vocabulary of {}; the tokenizer does not belong to this model",
+                        self.spec.vocab
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Model for Transformer {
+    fn spec(&self) -> &ArchSpec {
+        &self.spec
+    }
+
+    fn embed(&self, batch: &Batch, hook: &mut dyn Hook) -> Result<Tensor> {
+        self.check(batch)?;
+        let mut visit_at = |site, x| {
+            let point = HookPoint::at(None, site);
+            let segments = batch.segments();
+            visit(At { point, segments }, x, hook)
+        };
+        let ids = Tensor::new(batch.ids(), &Device::Cpu)?;
+        let mut x = visit_at(Site::Embed, self.embed.index_select(&ids, 0)?)?;
+        // transformers adds the type before the position; sums in f32 depend on the order.
+        if let Some(token_type) = &self.token_type {
+            x = x.broadcast_add(token_type)?;
+        }
+        if let Some(positions) = &self.positions {
+            let ids = Tensor::new(batch.positions(), &Device::Cpu)?;
+            let position = visit_at(Site::PosEmbed, positions.index_select(&ids, 0)?)?;
+            x = (x + position)?;
+        }
+        match &self.embed_norm {
+            Some(norm) => norm.apply(&x),
+            None => Ok(x),
+        }
+    }
+
+    fn blocks(
+        &self,
+        resid: Tensor,
+        layers: Range<usize>,
+        batch: &Batch,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let rotation = match self.frequencies.is_empty() {
+            true => None,
+            false => Some(Rotation::new(&batch.positions(), &self.frequencies)?),
+        };
+        layers.into_iter().try_fold(resid, |resid, layer| {
+            let pass = Pass {
+                batch,
+                rotation: rotation.as_ref(),
+                layer,
+            };
+            self.blocks[layer].apply(resid, &pass, hook)
+        })
+    }
+
+    fn unembed(&self, resid: Tensor, batch: &Batch, hook: &mut dyn Hook) -> Result<Output> {
+        let visit_at = |site, x, hook: &mut dyn Hook| {
+            let point = HookPoint::at(None, site);
+            let segments = batch.segments();
+            visit(At { point, segments }, x, hook)
+        };
+        let last = match &self.final_norm {
+            Some(norm) => visit_at(Site::FinalNorm, norm.apply(&resid)?, hook)?,
+            None => resid,
+        };
+        if hook.depth() < Depth::Head {
+            return Ok(Output {
+                last,
+                pooled: None,
+                logits: None,
+            });
+        }
+        let pooled = match &self.pooler {
+            Some(pooler) => Some(pooler.apply(&last, batch)?),
+            None => None,
+        };
+        let logits = match self.head.apply(&last, pooled.as_ref(), batch)? {
+            Some(logits) => Some(visit_at(Site::Logits, logits, hook)?),
+            None => None,
+        };
+        Ok(Output {
+            last,
+            pooled,
+            logits,
+        })
+    }
+}

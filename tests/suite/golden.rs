@@ -1,0 +1,234 @@
+//! The model against Hugging Face transformers, tensor by tensor.
+
+use crate::support::{relative_error, shared, tensors};
+use candle_core::{DType, Device, Tensor};
+use plumb::hook::{HookPoint, HookSet, Recorder, Stack, Tap};
+use plumb::model::{LoadedModel, Model, greedy, load};
+use plumb::text::batch::Batch;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const BAR: f64 = 1e-5;
+
+fn point(name: &str) -> HookPoint {
+    name.parse().unwrap()
+}
+
+/// What one forward pass, with a tap at the embeddings, says about the golden's three texts.
+struct Run {
+    batch: Batch,
+    recorder: Recorder,
+    gradient: Tensor,
+    logits: Option<Tensor>,
+}
+
+fn run(model: &dyn Model, texts: &[Vec<u32>]) -> Run {
+    let batch = Batch::new(texts).unwrap();
+    let mut recorder = Recorder::new(HookSet::select("*", &model.spec().points()).unwrap());
+    let mut tap = Tap::new(point("blocks.0.resid_pre"));
+    let mut stack = Stack(vec![&mut tap, &mut recorder]);
+    let output = model.forward(&batch, &mut stack).unwrap().unwrap();
+    let store = output.last.sum_all().unwrap().backward().unwrap();
+    let gradient = tap.gradients(&store).unwrap().remove(0);
+    Run {
+        batch,
+        recorder,
+        gradient,
+        logits: output.logits,
+    }
+}
+
+/// The rows `[length, ..]` of text `i` in a padded tensor `[texts, 12, ..]`.
+fn unpadded(x: &Tensor, i: usize, length: usize) -> Tensor {
+    x.get(i).unwrap().narrow(0, 0, length).unwrap()
+}
+
+fn texts(golden: &HashMap<String, Tensor>) -> Vec<Vec<u32>> {
+    let read = |name: &str| {
+        let t = golden[name].to_dtype(DType::U32).unwrap();
+        t.to_vec2::<u32>().unwrap()
+    };
+    read("input_ids")
+        .into_iter()
+        .zip(read("attention_mask"))
+        .map(|(ids, mask)| {
+            let pairs = ids.into_iter().zip(mask);
+            pairs.filter(|(_, m)| *m == 1).map(|(id, _)| id).collect()
+        })
+        .collect()
+}
+
+/// Relative error over the unpadded rows of all texts: max|ours - theirs| / max|theirs|.
+fn rows_error(ours: &Tensor, theirs: &Tensor, run: &Run) -> f64 {
+    let rows = run.batch.rows_in_given_order();
+    let pick = |i: usize| {
+        let r = rows[i].clone();
+        ours.narrow(0, r.start, r.len()).unwrap()
+    };
+    let mine: Vec<Tensor> = (0..rows.len()).map(pick).collect();
+    let wanted: Vec<Tensor> = (0..rows.len())
+        .map(|i| unpadded(theirs, i, rows[i].len()))
+        .collect();
+    relative_error(
+        &Tensor::cat(&mine, 0).unwrap(),
+        &Tensor::cat(&wanted, 0).unwrap(),
+    )
+}
+
+fn pattern_error(layer: usize, theirs: &Tensor, run: &Run) -> f64 {
+    let calls = run
+        .recorder
+        .calls(point(&format!("blocks.{layer}.attn_pattern")))
+        .unwrap();
+    let mut worst: f64 = 0.0;
+    let mut seen = 0;
+    for call in calls {
+        for (k, rows) in call.segments.iter().enumerate() {
+            let segments = run.batch.segments();
+            let segment = segments.iter().position(|s| s == rows).unwrap();
+            let text = run.batch.order()[segment];
+            let n = rows.len();
+            let wanted = theirs.get(text).unwrap();
+            let wanted = wanted.narrow(1, 0, n).unwrap().narrow(2, 0, n).unwrap();
+            worst = worst.max(relative_error(&call.tensor.get(k).unwrap(), &wanted));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, run.batch.segments().len(), "a pattern for every text");
+    worst
+}
+
+/// Every quantity of a golden with its error.
+fn errors(model: &dyn Model, golden: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
+    let run = run(model, &texts(golden));
+    let n_layers = model.spec().n_layers;
+    let mut rows = Vec::new();
+    for i in 0..=n_layers {
+        let name = match i {
+            0 => "blocks.0.resid_pre".to_owned(),
+            i if i == n_layers && model.spec().final_norm => "final_norm".to_owned(),
+            i => format!("blocks.{}.resid_post", i - 1),
+        };
+        let ours = run.recorder.get(point(&name)).unwrap();
+        let error = rows_error(ours, &golden[&format!("hidden_states.{i}")], &run);
+        rows.push((name, error));
+    }
+    for layer in 0..n_layers {
+        let error = pattern_error(layer, &golden[&format!("attentions.{layer}")], &run);
+        rows.push((format!("blocks.{layer}.attn_pattern"), error));
+    }
+    let theirs = &golden["logits"];
+    let logits = run.logits.as_ref().unwrap();
+    let error = match model.spec().classifies_texts() {
+        false => rows_error(logits, theirs, &run),
+        true => {
+            let order: Vec<u32> = run.batch.order().iter().map(|i| *i as u32).collect();
+            let order = Tensor::new(order, &Device::Cpu).unwrap();
+            relative_error(logits, &theirs.index_select(&order, 0).unwrap())
+        }
+    };
+    rows.push(("logits".to_owned(), error));
+    let error = rows_error(&run.gradient, &golden["grad_embed"], &run);
+    rows.push(("grad_embed".to_owned(), error));
+    rows
+}
+
+fn golden_folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.join("config.json").is_file())
+        .collect();
+    folders.sort();
+    folders
+}
+
+#[test]
+fn every_golden_holds() {
+    let mut failed = Vec::new();
+    for folder in golden_folders() {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let LoadedModel { model, .. } = load(&folder).unwrap();
+        for (quantity, error) in errors(&model, &tensors(&folder.join("expected.safetensors"))) {
+            println!("{name:<20} {quantity:<24} {error:.1e}");
+            if error.is_nan() || error > BAR {
+                failed.push(format!("{name} {quantity}: {error:.1e}"));
+            }
+        }
+    }
+    assert!(golden_folders().len() >= 4, "the goldens are there");
+    assert!(failed.is_empty(), "relative error above {BAR}: {failed:#?}");
+}
+
+#[test]
+fn minilm_gives_the_states_of_transformers() {
+    let Some((shared, folder)) = shared().zip(crate::support::minilm()) else {
+        return;
+    };
+    let golden = tensors(&shared.join("golden-real/minilm.safetensors"));
+    let model = load(&folder).unwrap().model;
+    let ids = |i: usize| {
+        let t = golden[&format!("{i}.input_ids")].to_dtype(DType::U32).unwrap();
+        t.to_vec1::<u32>().unwrap()
+    };
+    let texts: Vec<Vec<u32>> = (0..16).map(ids).collect();
+    let run = run(&model, &texts);
+    let rows = run.batch.rows_in_given_order();
+    for (i, rows) in rows.iter().enumerate() {
+        for layer in 0..=6 {
+            let name = match layer {
+                0 => "blocks.0.resid_pre".to_owned(),
+                l => format!("blocks.{}.resid_post", l - 1),
+            };
+            let ours = run.recorder.get(point(&name)).unwrap();
+            let ours = ours.narrow(0, rows.start, rows.len()).unwrap();
+            let theirs = golden[&format!("{i}.hidden_states")].get(layer).unwrap();
+            let error = relative_error(&ours, &theirs);
+            assert!(error <= BAR, "text {i}, {name}: {error:.1e}");
+        }
+        let Some(patterns) = golden.get(&format!("{i}.attentions")) else {
+            continue;
+        };
+        for layer in 0..6 {
+            let calls = run.recorder.calls(point(&format!("blocks.{layer}.attn_pattern")));
+            let (call, k) = calls
+                .unwrap()
+                .iter()
+                .find_map(|c| Some((c, c.segments.iter().position(|s| s == rows)?)))
+                .unwrap();
+            let error = relative_error(&call.tensor.get(k).unwrap(), &patterns.get(layer).unwrap());
+            assert!(error <= BAR, "text {i}, pattern {layer}: {error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn stories260k_gives_the_states_of_transformers_and_tells_the_published_story() {
+    let Some(shared) = shared() else {
+        return;
+    };
+    let model = load(&shared.join("models/stories260K")).unwrap().model;
+    let golden = tensors(&shared.join("golden-real/stories260K.safetensors"));
+    let ids = golden["input_ids"].to_dtype(DType::U32).unwrap().to_vec1::<u32>();
+    let run = run(&model, &[ids.unwrap()]);
+    for i in 0..=5 {
+        let name = match i {
+            0 => "blocks.0.resid_pre".to_owned(),
+            5 => "final_norm".to_owned(),
+            i => format!("blocks.{}.resid_post", i - 1),
+        };
+        let error = relative_error(
+            run.recorder.get(point(&name)).unwrap(),
+            &golden["hidden_states"].get(i).unwrap(),
+        );
+        assert!(error <= BAR, "{name}: {error:.1e}");
+    }
+    let error = relative_error(run.logits.as_ref().unwrap(), &golden["logits"]);
+    assert!(error <= BAR, "logits: {error:.1e}");
+
+    let text = std::fs::read_to_string(shared.join("golden-real/stories260K.json")).unwrap();
+    let story: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let ids: Vec<u32> = serde_json::from_value(story["ids"].clone()).unwrap();
+    assert_eq!(greedy(&model, &ids[..1], ids.len() - 1).unwrap(), ids);
+}
