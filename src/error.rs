@@ -8,7 +8,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong. Every message is one sentence that names the place (file, row, hook point, shapes) and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "each variant says what its fields are in its message")]
+#[expect(
+    missing_docs,
+    reason = "each variant says what its fields are in its message"
+)]
 pub enum Error {
     // ---- files -------------------------------------------------------------------------------------------------
     /// A path that was given does not exist.
@@ -91,7 +94,9 @@ pub enum Error {
     #[error("{}: {} weight(s) are not part of the architecture that config.json describes, among them `{}`", path.display(), names.len(), names.first().map(String::as_str).unwrap_or(""))]
     UnusedWeights { path: PathBuf, names: Vec<String> },
     /// More tokens than the model has positions.
-    #[error("row {row}: {tokens} tokens, but the model reads at most {context}; leave --no-truncate out to cut long texts")]
+    #[error(
+        "row {row}: {tokens} tokens, but the model reads at most {context}; leave --no-truncate out to cut long texts"
+    )]
     TooLong {
         row: usize,
         tokens: usize,

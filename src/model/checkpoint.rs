@@ -58,11 +58,18 @@ impl Checkpoint {
             }
             for (name, place) in read_header(path, file)? {
                 if places.insert(name.clone(), place).is_some() {
-                    return Err(malformed(path, format!("the tensor `{name}` is in two shards")));
+                    return Err(malformed(
+                        path,
+                        format!("the tensor `{name}` is in two shards"),
+                    ));
                 }
             }
         }
-        if let Some(name) = listed.iter().flat_map(|l| l.keys()).find(|n| !places.contains_key(*n)) {
+        if let Some(name) = listed
+            .iter()
+            .flat_map(|l| l.keys())
+            .find(|n| !places.contains_key(*n))
+        {
             return Err(malformed(
                 &index,
                 format!("it lists the tensor `{name}`, which is in none of its shards"),
@@ -92,10 +99,13 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::MissingWeight`], [`Error::Malformed`] for a dtype that is no float, [`Error::NotFinite`] for NaN or infinity.
     pub fn read(&mut self, foreign: &str) -> Result<Tensor> {
-        let place = self.places.get(foreign).ok_or_else(|| Error::MissingWeight {
-            path: self.files[0].clone(),
-            name: foreign.to_owned(),
-        })?;
+        let place = self
+            .places
+            .get(foreign)
+            .ok_or_else(|| Error::MissingWeight {
+                path: self.files[0].clone(),
+                name: foreign.to_owned(),
+            })?;
         let path = &self.files[place.file];
         let dtype = match place.info.dtype {
             Dtype::F32 => DType::F32,
@@ -105,7 +115,9 @@ impl Checkpoint {
             other => {
                 return Err(malformed(
                     path,
-                    format!("the weight `{foreign}` has dtype {other:?}; f32, f16, bf16 and f64 are read"),
+                    format!(
+                        "the weight `{foreign}` has dtype {other:?}; f32, f16, bf16 and f64 are read"
+                    ),
                 ));
             }
         };
@@ -234,7 +246,9 @@ fn read_header(path: &Path, file: usize) -> Result<Vec<(String, Place)>> {
     if length > MAX_HEADER || length > size - 8 {
         return Err(malformed(
             path,
-            format!("the header claims {length} bytes, but the file has {size}; it is truncated or no safetensors file"),
+            format!(
+                "the header claims {length} bytes, but the file has {size}; it is truncated or no safetensors file"
+            ),
         ));
     }
     let mut header = vec![0; length as usize];
@@ -254,7 +268,9 @@ fn read_header(path: &Path, file: usize) -> Result<Vec<(String, Place)>> {
     if expected != size {
         return Err(malformed(
             path,
-            format!("the header describes {expected} bytes, but the file has {size}; it is truncated or damaged"),
+            format!(
+                "the header describes {expected} bytes, but the file has {size}; it is truncated or damaged"
+            ),
         ));
     }
     let places = metadata.tensors().into_iter().map(|(name, info)| {

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_field_that_nobody_reads_is_refused_by_name() {
-        let config = config(r#"{"hidden_size": 8, "attn_logit_softcapping": 50.0, "use_cache": true}"#);
+        let config =
+            config(r#"{"hidden_size": 8, "attn_logit_softcapping": 50.0, "use_cache": true}"#);
         assert_eq!(config.size("hidden_size", None).unwrap(), 8);
         assert_eq!(
             config.finish(&[]).unwrap_err().to_string(),

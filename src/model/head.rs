@@ -64,12 +64,18 @@ impl Head {
                 unembed: unembed(tied, weights)?,
                 bias: weights.get("head.bias", &[spec.vocab])?,
             },
-            Kind::PooledClassifier { classes } => {
-                Head::Pooled(Linear::load("head.classifier", (classes, d), true, weights)?)
-            }
-            Kind::LastTokenClassifier { classes } => {
-                Head::LastToken(Linear::load("head.classifier", (classes, d), false, weights)?)
-            }
+            Kind::PooledClassifier { classes } => Head::Pooled(Linear::load(
+                "head.classifier",
+                (classes, d),
+                true,
+                weights,
+            )?),
+            Kind::LastTokenClassifier { classes } => Head::LastToken(Linear::load(
+                "head.classifier",
+                (classes, d),
+                false,
+                weights,
+            )?),
         })
     }
 

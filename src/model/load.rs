@@ -81,13 +81,21 @@ fn refuse_untied_twin(
     model: &Transformer,
     checkpoint: &mut Checkpoint,
 ) -> Result<()> {
-    let tied = matches!(head, Head::Lm { tied: true } | Head::MaskedLm { tied: true });
+    let tied = matches!(
+        head,
+        Head::Lm { tied: true } | Head::MaskedLm { tied: true }
+    );
     let Some(twin) = checkpoint.unembedding().filter(|_| tied) else {
         return Ok(());
     };
     let own = checkpoint.read(&twin)?;
     let differs = own.dims() != model.embedding().dims()
-        || own.ne(model.embedding())?.flatten_all()?.max(0)?.to_scalar::<u8>()? != 0;
+        || own
+            .ne(model.embedding())?
+            .flatten_all()?
+            .max(0)?
+            .to_scalar::<u8>()?
+            != 0;
     match differs {
         false => Ok(()),
         true => Err(Error::UnsupportedConfig {

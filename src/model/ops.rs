@@ -123,7 +123,10 @@ impl CustomOp3 for LayerNorm {
             f32_slice(bias, bias_layout)?,
         );
         if width == 0 || weight.len() != width || bias.len() != width {
-            bail!("layer norm over {width} numbers with {} weights", weight.len());
+            bail!(
+                "layer norm over {width} numbers with {} weights",
+                weight.len()
+            );
         }
         let mut out = vec![0f32; x.len()];
         out.par_chunks_mut(width)
@@ -171,5 +174,126 @@ fn f32_slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Resul
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
         _ => bail!("the fast kernels read contiguous f32 tensors"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device, Var};
+
+    fn random(seed: u64, shape: &[usize], spread: f64) -> Tensor {
+        use rand::{Rng, SeedableRng};
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let count: usize = shape.iter().product();
+        let values: Vec<f64> = (0..count)
+            .map(|_| rng.random_range(-spread..spread))
+            .collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    fn largest(x: &Tensor) -> f64 {
+        let x = x.to_dtype(DType::F64).unwrap().abs().unwrap();
+        x.max_all().unwrap().to_scalar::<f64>().unwrap()
+    }
+
+    fn close(fast: &Tensor, composed: &Tensor) {
+        let error = largest(&(fast - composed).unwrap()) / largest(composed);
+        assert!(error < 2e-6, "fast and composed differ by {error:.1e}");
+    }
+
+    #[test]
+    fn fast_and_composed_paths_agree() {
+        let f32s = |seed, shape: &[usize], spread| {
+            random(seed, shape, spread).to_dtype(DType::F32).unwrap()
+        };
+        // A mean of 500 beside a spread of 3 is what a massive activation looks like.
+        let x = (f32s(1, &[9, 4, 48], 3.0) + 500.0).unwrap();
+        let (w, b) = (f32s(2, &[48], 1.0), f32s(3, &[48], 1.0));
+        close(
+            &layer_norm(&x, &w, &b, 1e-5).unwrap(),
+            &layer_norm_composed(&x, &w, &b, 1e-5).unwrap(),
+        );
+        close(
+            &rms_norm(&x, &w, 1e-5).unwrap(),
+            &rms_norm_composed(&x, &w, 1e-5).unwrap(),
+        );
+        let x = f32s(4, &[5, 7, 33], 6.0);
+        close(&softmax(&x).unwrap(), &softmax_composed(&x).unwrap());
+        close(
+            &activate(&x, Activation::GeluErf).unwrap(),
+            &x.gelu_erf().unwrap(),
+        );
+        // Transposed input: the kernels read contiguous memory.
+        let t = x.transpose(1, 2).unwrap();
+        close(&softmax(&t).unwrap(), &softmax_composed(&t).unwrap());
+    }
+
+    #[test]
+    fn exact_and_tanh_gelu_are_told_apart() {
+        let x = Tensor::new(&[1.0f32], &Device::Cpu).unwrap();
+        let at_one = |a| activate(&x, a).unwrap().to_vec1::<f32>().unwrap()[0];
+        // Phi(1) = 0.841344746...
+        assert!((at_one(Activation::GeluErf) - 0.841_344_75).abs() < 1e-6);
+        assert!((at_one(Activation::GeluTanh) - 0.841_192).abs() < 1e-5);
+    }
+
+    /// The gradient of a random projection of `f`, against central differences in f64, for each argument.
+    fn check_gradient(arguments: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+        let weights = random(99, f(arguments).unwrap().dims(), 1.0);
+        let loss = |args: &[Tensor]| (f(args).unwrap() * &weights).unwrap().sum_all().unwrap();
+        let vars: Vec<Var> = arguments
+            .iter()
+            .map(|a| Var::from_tensor(a).unwrap())
+            .collect();
+        let tracked: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let store = loss(&tracked).backward().unwrap();
+        for (i, var) in vars.iter().enumerate() {
+            let direction = random(50 + i as u64, arguments[i].dims(), 1.0);
+            let at = |step: f64| {
+                let mut moved = arguments.to_vec();
+                moved[i] = (&arguments[i] + (&direction * step).unwrap()).unwrap();
+                // Variables, so that the composed path is taken: only that one runs in f64.
+                let moved: Vec<Tensor> = moved
+                    .iter()
+                    .map(|m| Var::from_tensor(m).unwrap().as_tensor().clone())
+                    .collect();
+                loss(&moved).to_scalar::<f64>().unwrap()
+            };
+            let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+            let gradient = (store.get(var).unwrap() * &direction).unwrap();
+            let gradient = gradient.sum_all().unwrap().to_scalar::<f64>().unwrap();
+            assert!(
+                (gradient - difference).abs() <= 1e-6 * (1.0 + difference.abs()),
+                "argument {i}: {gradient} against {difference}"
+            );
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_central_differences() {
+        let x = random(1, &[5, 3, 8], 2.0);
+        let (w, b) = (random(2, &[8], 1.0), random(3, &[8], 1.0));
+        check_gradient(&[x.clone()], |a| softmax(&a[0]));
+        check_gradient(&[x.clone(), w.clone(), b], |a| {
+            layer_norm(&a[0], &a[1], &a[2], 1e-5)
+        });
+        check_gradient(&[x.clone(), w], |a| rms_norm(&a[0], &a[1], 1e-5));
+        for activation in [
+            Activation::GeluErf,
+            Activation::GeluTanh,
+            Activation::Relu,
+            Activation::Silu,
+        ] {
+            check_gradient(&[x.clone()], |a| activate(&a[0], activation));
+        }
+        let angles = random(4, &[5, 4], 3.0);
+        check_gradient(&[x], |a| rope(&a[0], &angles.cos()?, &angles.sin()?));
+        let (x, w, b) = (
+            random(5, &[6, 4], 1.0),
+            random(6, &[3, 4], 1.0),
+            random(7, &[3], 1.0),
+        );
+        check_gradient(&[x, w, b], |a| linear(&a[0], &a[1], Some(&a[2])));
     }
 }

@@ -54,8 +54,8 @@ fn scaled(frequency: f64, scaling: &RopeScaling) -> f64 {
         } => {
             // Llama 3.1's reference code: https://arxiv.org/abs/2407.21783, section 3.2 of the model card's release.
             let turns = original_context * frequency / std::f64::consts::TAU;
-            let keep = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor))
-                .clamp(0.0, 1.0);
+            let keep =
+                ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
             frequency * keep + frequency / factor * (1.0 - keep)
         }
     }
@@ -86,8 +86,15 @@ mod tests {
         let rotation = Rotation::new(&[3, 5, 10, 12], &frequencies).unwrap();
         let x = Tensor::ones((4, 1, 8), candle_core::DType::F32, &Device::Cpu).unwrap();
         let rows = rotation.apply(&x).unwrap().squeeze(1).unwrap();
-        let products = rows.matmul(&rows.t().unwrap()).unwrap().to_vec2::<f32>().unwrap();
+        let products = rows
+            .matmul(&rows.t().unwrap())
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap();
         assert!((products[0][0] - 8.0).abs() < 1e-4, "length");
-        assert!((products[0][1] - products[2][3]).abs() < 1e-4, "two apart is two apart");
+        assert!(
+            (products[0][1] - products[2][3]).abs() < 1e-4,
+            "two apart is two apart"
+        );
     }
 }

@@ -102,7 +102,11 @@ impl Transformer {
         let token_type = match spec.token_types {
             0 => None,
             // Every text is of type 0, as transformers assumes where it is not told otherwise.
-            n => Some(weights.get("embed.types.weight", &[n, d])?.narrow(0, 0, 1)?),
+            n => Some(
+                weights
+                    .get("embed.types.weight", &[n, d])?
+                    .narrow(0, 0, 1)?,
+            ),
         };
         let norm = |there: bool, name: &str, weights: &mut dyn Weights| match there {
             true => Norm::load(name, d, spec.norm, weights).map(Some),

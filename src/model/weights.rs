@@ -211,7 +211,10 @@ mod tests {
 
     #[test]
     fn names_are_translated_by_module() {
-        assert_eq!(map().foreign("embed.tokens.weight").unwrap(), "model.wte.weight");
+        assert_eq!(
+            map().foreign("embed.tokens.weight").unwrap(),
+            "model.wte.weight"
+        );
         assert_eq!(
             map().foreign("blocks.12.attn.q.bias").unwrap(),
             "model.h.12.q_proj.bias"

@@ -2,7 +2,7 @@
 
 use crate::support::{relative_error, shared, tensors};
 use candle_core::{DType, Device, Tensor};
-use plumb::hook::{HookPoint, HookSet, Recorder, Stack, Tap};
+use plumb::hook::{HookPoint, HookSet, NoHook, Recorder, Stack, Tap};
 use plumb::model::{LoadedModel, Model, greedy, load};
 use plumb::text::batch::Batch;
 use std::collections::HashMap;
@@ -26,7 +26,9 @@ fn run(model: &dyn Model, texts: &[Vec<u32>]) -> Run {
     let batch = Batch::new(texts).unwrap();
     let mut recorder = Recorder::new(HookSet::select("*", &model.spec().points()).unwrap());
     let mut tap = Tap::new(point("blocks.0.resid_pre"));
-    let mut stack = Stack(vec![&mut tap, &mut recorder]);
+    // `NoHook` asks for the whole forward pass, head or not.
+    let mut whole = NoHook;
+    let mut stack = Stack(vec![&mut tap, &mut recorder, &mut whole]);
     let output = model.forward(&batch, &mut stack).unwrap().unwrap();
     let store = output.last.sum_all().unwrap().backward().unwrap();
     let gradient = tap.gradients(&store).unwrap().remove(0);
@@ -169,7 +171,9 @@ fn minilm_gives_the_states_of_transformers() {
     let golden = tensors(&shared.join("golden-real/minilm.safetensors"));
     let model = load(&folder).unwrap().model;
     let ids = |i: usize| {
-        let t = golden[&format!("{i}.input_ids")].to_dtype(DType::U32).unwrap();
+        let t = golden[&format!("{i}.input_ids")]
+            .to_dtype(DType::U32)
+            .unwrap();
         t.to_vec1::<u32>().unwrap()
     };
     let texts: Vec<Vec<u32>> = (0..16).map(ids).collect();
@@ -191,7 +195,9 @@ fn minilm_gives_the_states_of_transformers() {
             continue;
         };
         for layer in 0..6 {
-            let calls = run.recorder.calls(point(&format!("blocks.{layer}.attn_pattern")));
+            let calls = run
+                .recorder
+                .calls(point(&format!("blocks.{layer}.attn_pattern")));
             let (call, k) = calls
                 .unwrap()
                 .iter()
@@ -210,7 +216,10 @@ fn stories260k_gives_the_states_of_transformers_and_tells_the_published_story() 
     };
     let model = load(&shared.join("models/stories260K")).unwrap().model;
     let golden = tensors(&shared.join("golden-real/stories260K.safetensors"));
-    let ids = golden["input_ids"].to_dtype(DType::U32).unwrap().to_vec1::<u32>();
+    let ids = golden["input_ids"]
+        .to_dtype(DType::U32)
+        .unwrap()
+        .to_vec1::<u32>();
     let run = run(&model, &[ids.unwrap()]);
     for i in 0..=5 {
         let name = match i {

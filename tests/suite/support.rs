@@ -24,9 +24,9 @@ pub(crate) fn minilm() -> Option<PathBuf> {
         .arg(shared()?.join("bin/minilm"))
         .output();
     match output {
-        Ok(output) if output.status.success() => {
-            Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()))
-        }
+        Ok(output) if output.status.success() => Some(PathBuf::from(
+            String::from_utf8(output.stdout).unwrap().trim(),
+        )),
         _ => {
             eprintln!("skipped: needs all-MiniLM-L6-v2, which could not be fetched");
             None

@@ -19,7 +19,10 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     let n_heads = config.size("num_attention_heads", None)?;
     let d_model = config.size("hidden_size", None)?;
     if d_model % n_heads != 0 {
-        return Err(config.unsupported("hidden_size", "it must be a multiple of num_attention_heads"));
+        return Err(config.unsupported(
+            "hidden_size",
+            "it must be a multiple of num_attention_heads",
+        ));
     }
     let tied = config.flag("tie_word_embeddings", true)?;
     let head = match config.architecture() {
@@ -61,7 +64,15 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
             || has(&format!("{prefix}pooler.dense.weight")),
         head,
     };
-    config.finish(&["chunk_size_feed_forward", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type"])?;
+    config.finish(&[
+        "chunk_size_feed_forward",
+        "directionality",
+        "pooler_fc_size",
+        "pooler_num_attention_heads",
+        "pooler_num_fc_layers",
+        "pooler_size_per_head",
+        "pooler_type",
+    ])?;
     Ok((spec, weights(prefix)))
 }
 
@@ -71,14 +82,35 @@ fn weights(prefix: &str) -> WeightMap {
         ("embed.positions", "{p}embeddings.position_embeddings"),
         ("embed.types", "{p}embeddings.token_type_embeddings"),
         ("embed.norm", "{p}embeddings.LayerNorm"),
-        ("blocks.{i}.attn.q", "{p}encoder.layer.{i}.attention.self.query"),
-        ("blocks.{i}.attn.k", "{p}encoder.layer.{i}.attention.self.key"),
-        ("blocks.{i}.attn.v", "{p}encoder.layer.{i}.attention.self.value"),
-        ("blocks.{i}.attn.o", "{p}encoder.layer.{i}.attention.output.dense"),
-        ("blocks.{i}.attn_norm", "{p}encoder.layer.{i}.attention.output.LayerNorm"),
-        ("blocks.{i}.mlp.in", "{p}encoder.layer.{i}.intermediate.dense"),
+        (
+            "blocks.{i}.attn.q",
+            "{p}encoder.layer.{i}.attention.self.query",
+        ),
+        (
+            "blocks.{i}.attn.k",
+            "{p}encoder.layer.{i}.attention.self.key",
+        ),
+        (
+            "blocks.{i}.attn.v",
+            "{p}encoder.layer.{i}.attention.self.value",
+        ),
+        (
+            "blocks.{i}.attn.o",
+            "{p}encoder.layer.{i}.attention.output.dense",
+        ),
+        (
+            "blocks.{i}.attn_norm",
+            "{p}encoder.layer.{i}.attention.output.LayerNorm",
+        ),
+        (
+            "blocks.{i}.mlp.in",
+            "{p}encoder.layer.{i}.intermediate.dense",
+        ),
         ("blocks.{i}.mlp.out", "{p}encoder.layer.{i}.output.dense"),
-        ("blocks.{i}.mlp_norm", "{p}encoder.layer.{i}.output.LayerNorm"),
+        (
+            "blocks.{i}.mlp_norm",
+            "{p}encoder.layer.{i}.output.LayerNorm",
+        ),
         ("pooler", "{p}pooler.dense"),
         ("head.transform", "cls.predictions.transform.dense"),
         ("head.norm", "cls.predictions.transform.LayerNorm"),
@@ -88,5 +120,11 @@ fn weights(prefix: &str) -> WeightMap {
     ])
     .prefix(prefix)
     // Heads of other tasks, and buffers that old versions of transformers saved.
-    .ignoring(&["cls.", "classifier.", "qa_outputs.", "{p}embeddings.position_ids", "{p}embeddings.token_type_ids"])
+    .ignoring(&[
+        "cls.",
+        "classifier.",
+        "qa_outputs.",
+        "{p}embeddings.position_ids",
+        "{p}embeddings.token_type_ids",
+    ])
 }

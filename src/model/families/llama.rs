@@ -99,9 +99,10 @@ fn rotary(config: &Config) -> Result<Position> {
                 .number("original_max_position_embeddings", Some(context as f64))?,
         },
         _ => {
-            return Err(
-                config.unsupported(field, "implemented rope types are default, linear and llama3")
-            );
+            return Err(config.unsupported(
+                field,
+                "implemented rope types are default, linear and llama3",
+            ));
         }
     };
     // A `type` beside a `rope_type` says the same thing in the old spelling.
@@ -117,7 +118,10 @@ fn weights(prefix: &str) -> WeightMap {
         ("blocks.{i}.attn.k", "{p}layers.{i}.self_attn.k_proj"),
         ("blocks.{i}.attn.v", "{p}layers.{i}.self_attn.v_proj"),
         ("blocks.{i}.attn.o", "{p}layers.{i}.self_attn.o_proj"),
-        ("blocks.{i}.mlp_norm", "{p}layers.{i}.post_attention_layernorm"),
+        (
+            "blocks.{i}.mlp_norm",
+            "{p}layers.{i}.post_attention_layernorm",
+        ),
         ("blocks.{i}.mlp.gate", "{p}layers.{i}.mlp.gate_proj"),
         ("blocks.{i}.mlp.in", "{p}layers.{i}.mlp.up_proj"),
         ("blocks.{i}.mlp.out", "{p}layers.{i}.mlp.down_proj"),
@@ -127,5 +131,10 @@ fn weights(prefix: &str) -> WeightMap {
     ])
     .prefix(prefix)
     // Heads of other tasks, and the rotary tables that old versions of transformers saved.
-    .ignoring(&["lm_head.", "score.", "{p}layers.{i}.self_attn.rotary_emb.inv_freq", "{p}rotary_emb.inv_freq"])
+    .ignoring(&[
+        "lm_head.",
+        "score.",
+        "{p}layers.{i}.self_attn.rotary_emb.inv_freq",
+        "{p}rotary_emb.inv_freq",
+    ])
 }
