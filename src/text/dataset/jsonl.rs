@@ -17,7 +17,8 @@ pub(super) fn read(text: &str) -> Result<Table, String> {
         if line.trim().is_empty() {
             continue;
         }
-        let Object(fields) = serde_json::from_str(line).map_err(|e| problem(number + 1, line, &e))?;
+        let Object(fields) =
+            serde_json::from_str(line).map_err(|e| problem(number + 1, line, &e))?;
         for (name, value) in fields {
             let at = *index.entry(name).or_insert_with_key(|name| {
                 names.push(name.clone());

@@ -1,7 +1,10 @@
 //! Columns of Parquet files, through polars.
 
 use super::{Column, Content, Read, Table, Values};
-use polars::prelude::{DataType, ParallelStrategy, ParquetReader, PolarsResult, SerReader, Series};
+use polars::error::{PolarsError, PolarsResult, polars_err};
+use polars::prelude::{
+    ArrowDataType, DataType, ParallelStrategy, ParquetReader, SerReader, Series,
+};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,17 +23,29 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Table, String> {
 }
 
 fn table(bytes: Vec<u8>) -> Result<Table, String> {
-    let frame = ParquetReader::new(Cursor::new(bytes))
-        // In this thread, so that a panic is caught here.
-        .read_parallel(ParallelStrategy::None)
+    let unreadable = |e: PolarsError| format!("the Parquet file cannot be read: {e}");
+    // In this thread, so that a panic is caught here.
+    let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
+    let schema = reader.schema().map_err(unreadable)?;
+    let rows = reader.num_rows().map_err(unreadable)?;
+    let wanted = schema
+        .iter_values()
+        .filter(|field| readable(&field.dtype))
+        .map(|field| field.name.to_string())
+        .collect();
+    let frame = reader
+        .with_columns(Some(wanted))
         .finish()
-        .map_err(|e| format!("the Parquet file cannot be read: {e}"))?;
-    let columns = frame
-        .columns()
-        .iter()
-        .map(|column| {
-            let name = column.name().to_string();
-            let content = match values(column.as_materialized_series()) {
+        .map_err(unreadable)?;
+    let columns = schema
+        .iter_values()
+        .map(|field| {
+            let name = field.name.to_string();
+            let values = match frame.column(&name) {
+                Ok(column) => values(column.as_materialized_series()),
+                Err(_) => Err((None, foreign(&field.dtype))),
+            };
+            let content = match values {
                 Ok(values) => Content::Typed(Column {
                     name: name.clone(),
                     values,
@@ -40,10 +55,43 @@ fn table(bytes: Vec<u8>) -> Result<Table, String> {
             Read { name, content }
         })
         .collect();
-    Ok(Table {
-        columns,
-        rows: frame.height(),
-    })
+    Ok(Table { columns, rows })
+}
+
+/// The types that plumb asks polars for: not what the others hold, and not those that this build of polars panics on (8- and 16-bit
+/// integers, decimals).
+fn readable(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as A;
+    let integer = |d: &A| matches!(d, A::Int32 | A::Int64 | A::UInt32 | A::UInt64);
+    let text = |d: &A| matches!(d, A::Utf8 | A::LargeUtf8 | A::Utf8View);
+    match dtype {
+        A::Boolean | A::Float32 | A::Float64 => true,
+        A::List(inner) | A::LargeList(inner) | A::FixedSizeList(inner, _) => integer(&inner.dtype),
+        A::Dictionary(_, inner, _) => text(inner),
+        other => integer(other) || text(other),
+    }
+}
+
+fn foreign(dtype: &ArrowDataType) -> String {
+    // The name of the type without the fields within it.
+    let name = |d: &ArrowDataType| {
+        let shown = format!("{d:?}");
+        shown
+            .split(['(', '{'])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let name = match dtype {
+        ArrowDataType::List(inner)
+        | ArrowDataType::LargeList(inner)
+        | ArrowDataType::FixedSizeList(inner, _) => format!("list of {}", name(&inner.dtype)),
+        other => name(other),
+    };
+    format!(
+        "the type {name} is not one that plumb reads; store it as text, 32- or 64-bit numbers, booleans or lists of token ids"
+    )
 }
 
 /// Why a column is not read, with the row if one cell is at fault.
@@ -62,6 +110,9 @@ fn values(series: &Series) -> Result<Values, Refusal> {
                 .map(|s| s.filter(|s| !s.is_empty()).map(str::to_owned))
                 .collect(),
         ),
+        _ if dtype.is_categorical() || dtype.is_enum() => {
+            values(&series.cast(&DataType::String).map_err(whole)?)?
+        }
         _ if dtype.is_integer() => {
             // Strict: an unsigned value beyond i64 is an error, not a null.
             let cast = series.strict_cast(&DataType::Int64).map_err(whole)?;
@@ -73,17 +124,13 @@ fn values(series: &Series) -> Result<Values, Refusal> {
             Values::Number(cells.map(|x| x.filter(|x| !x.is_nan())).collect())
         }
         DataType::List(inner) | DataType::Array(inner, _) if inner.is_integer() => {
-            let lists = series
-                .cast(&DataType::List(inner.clone()))
-                .map_err(whole)?;
+            let lists = series.cast(&DataType::List(inner.clone())).map_err(whole)?;
             tokens(&lists)?
         }
-        _ => {
+        other => {
             return Err((
                 None,
-                format!(
-                    "the type {dtype} is not one that plumb reads; give text, numbers, booleans or lists of token ids"
-                ),
+                format!("the type {other} is not one that plumb reads"),
             ));
         }
     })
@@ -108,5 +155,5 @@ fn tokens(lists: &Series) -> Result<Values, Refusal> {
 fn ids(list: &Series) -> PolarsResult<Vec<u32>> {
     let list = list.strict_cast(&DataType::UInt32)?;
     let ids: Option<Vec<u32>> = list.u32()?.iter().collect();
-    ids.ok_or_else(|| polars::error::polars_err!(ComputeError: "a missing id"))
+    ids.ok_or_else(|| polars_err!(ComputeError: "a missing id"))
 }
