@@ -686,18 +686,18 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_parquet_file_does_not_panic() {
+    fn a_damaged_parquet_footer_does_not_panic() {
         let bytes = parquet_bytes();
         let (_folder, path) = write("a.parquet", &bytes);
-        for at in 4..bytes.len() - 8 {
-            for flip in [0x01, 0x80, 0xff] {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= flip;
-                std::fs::write(&path, damaged).unwrap();
-                if let Ok(data) = Dataset::read(&path) {
-                    for name in data.names() {
-                        let _ = data.column(&name);
-                    }
+        let length = bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap();
+        let footer = bytes.len() - 8 - u32::from_le_bytes(length) as usize;
+        for at in footer..bytes.len() - 8 {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
+            std::fs::write(&path, damaged).unwrap();
+            if let Ok(data) = Dataset::read(&path) {
+                for name in data.names() {
+                    let _ = data.column(&name);
                 }
             }
         }

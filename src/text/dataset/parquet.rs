@@ -16,8 +16,9 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Table, String> {
     if bytes.len() < 12 || !bytes.starts_with(MAGIC) || !bytes.ends_with(MAGIC) {
         return Err("this is not a Parquet file, or its end is missing; copy it again".to_owned());
     }
-    // polars trusts offsets and types that a damaged file gets wrong: with bytes flipped, it panics in places (unimplemented encodings,
-    // slices out of range). A panic here is a statement about the file, and nothing but the result outlives the call.
+    // polars trusts offsets and types that a damaged file gets wrong and panics in places (slices out of range, unimplemented encodings). A
+    // panic here is a statement about the file, and nothing but the result outlives the call. What this cannot catch: damage inside a data
+    // page that reads as a run of 2^58 values makes polars abort for lack of memory.
     catch_unwind(AssertUnwindSafe(|| table(bytes)))
         .unwrap_or_else(|_| Err("the Parquet file is damaged; copy or write it again".to_owned()))
 }
