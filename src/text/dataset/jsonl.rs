@@ -168,23 +168,30 @@ fn values(cells: Vec<Value>) -> Result<Values, (usize, String)> {
             })?),
         };
     }
-    let each = cells.into_iter().enumerate();
+    let cells = cells.into_iter();
     Ok(match kind {
         None | Some(Kind::Text) => Values::Text(
-            each.map(|(_, v)| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned))
+            cells
+                .map(|v| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned))
                 .collect(),
         ),
-        Some(Kind::Boolean) => Values::Boolean(each.map(|(_, v)| v.as_bool()).collect()),
-        Some(Kind::Number) => Values::Number(each.map(|(_, v)| v.as_f64()).collect()),
+        Some(Kind::Boolean) => Values::Boolean(cells.map(|v| v.as_bool()).collect()),
+        Some(Kind::Number) => Values::Number(cells.map(|v| v.as_f64()).collect()),
         Some(Kind::Integer) => Values::Integer(
-            each.map(|(row, v)| match (v.as_i64(), v.is_null()) {
-                (None, false) => Err((row, format!("{v} does not fit a signed 64-bit integer"))),
-                (integer, _) => Ok(integer),
-            })
-            .collect::<Result<_, _>>()?,
+            cells
+                .enumerate()
+                .map(|(row, v)| match (v.as_i64(), v.is_null()) {
+                    (None, false) => {
+                        Err((row, format!("{v} does not fit a signed 64-bit integer")))
+                    }
+                    (integer, _) => Ok(integer),
+                })
+                .collect::<Result<_, _>>()?,
         ),
         Some(Kind::List) => Values::Tokens(
-            each.map(|(row, v)| tokens(&v).map_err(|problem| (row, problem)))
+            cells
+                .enumerate()
+                .map(|(row, v)| tokens(&v).map_err(|problem| (row, problem)))
                 .collect::<Result<_, _>>()?,
         ),
         Some(Kind::Object) => {
