@@ -100,6 +100,21 @@ pub(super) fn ticks(range: Range, most: usize, whole: bool) -> Ticks {
     Ticks { values, labels }
 }
 
+/// The low and the high end of a range, in as many digits as tell hundredths of it apart.
+pub(super) fn ends(range: Range) -> (String, String) {
+    let step = range.span() / 100.0;
+    match step.is_normal() {
+        true => (
+            number(range.low, step, range),
+            number(range.high, step, range),
+        ),
+        false => (
+            minus(&format!("{:e}", range.low)),
+            minus(&format!("{:e}", range.high)),
+        ),
+    }
+}
+
 fn step(rough: f64, whole: bool) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
@@ -119,8 +134,9 @@ fn number(value: f64, step: f64, range: Range) -> String {
     let digits_of = |v: f64| v.log10().floor() as i32;
     let text = if value == 0.0 {
         "0".to_owned()
-    } else if largest >= 1e6 || largest < 1e-4 {
-        let digits = (digits_of(value.abs() * (1.0 + 1e-9)) - digits_of(step * (1.0 + 1e-9))).max(0);
+    } else if !(1e-4..1e6).contains(&largest) {
+        let digits =
+            (digits_of(value.abs() * (1.0 + 1e-9)) - digits_of(step * (1.0 + 1e-9))).max(0);
         format!("{value:.*e}", digits as usize)
     } else {
         let decimals = (-digits_of(step * (1.0 + 1e-9))).max(0);
@@ -171,18 +187,34 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_free_of_float_noise() {
-        assert_eq!(labels(0.0, 1.0, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(
+            labels(0.0, 1.0, 5),
+            ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+        );
         assert_eq!(labels(0.27, 0.61, 4), ["0.3", "0.4", "0.5", "0.6"]);
         assert_eq!(labels(-180.0, 180.0, 4), ["−100", "0", "100"]);
         assert_eq!(labels(0.81234, 0.81239, 5).first().unwrap(), "0.81234");
         assert_eq!(labels(0.0, 3e7, 3), ["0", "1e7", "2e7", "3e7"]);
         assert_eq!(labels(1e9, 1.0004e9, 4)[1], "1.0001e9");
-        assert_eq!(labels(0.0, 2e-6, 4), ["0", "5e−7", "1e−6", "1.5e−6", "2e−6"].map(|s| s.replace("1e", "1.0e").replace("2e", "2.0e").replace("0e−6", "0e−6")));
+        assert_eq!(
+            labels(0.0, 2e-6, 4),
+            ["0", "5e−7", "1.0e−6", "1.5e−6", "2.0e−6"]
+        );
+    }
+
+    #[test]
+    fn the_ends_of_a_scale_have_the_digits_of_its_span() {
+        let of = |low, high| ends(Range { low, high });
+        assert_eq!(of(1801.37, 2018.9), ("1801".into(), "2019".into()));
+        assert_eq!(of(-0.5, 0.25), ("−0.500".into(), "0.250".into()));
     }
 
     #[test]
     fn layers_are_whole_numbers() {
-        let range = Range { low: 0.0, high: 3.0 };
+        let range = Range {
+            low: 0.0,
+            high: 3.0,
+        };
         assert_eq!(ticks(range, 8, true).labels, ["0", "1", "2", "3"]);
     }
 
@@ -190,7 +222,10 @@ mod tests {
     fn names_that_would_collide_are_thinned_out_to_every_kth_and_the_last() {
         assert_eq!(thin_out(&[30.0; 4], 50.0, 8.0), [0, 1, 2, 3]);
         assert_eq!(thin_out(&[30.0; 7], 20.0, 8.0), [0, 2, 4, 6]);
-        assert_eq!(thin_out(&[15.0; 40], 12.0, 8.0), (0..38).step_by(2).chain([39]).collect::<Vec<_>>());
+        assert_eq!(
+            thin_out(&[15.0; 40], 12.0, 8.0),
+            (0..38).step_by(2).chain([39]).collect::<Vec<_>>()
+        );
         assert_eq!(thin_out(&[], 12.0, 8.0), [] as [usize; 0]);
         assert_eq!(thin_out(&[1e6, 1e6], 12.0, 8.0), [0]);
     }

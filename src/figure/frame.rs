@@ -106,7 +106,13 @@ impl Letters {
     }
 
     /// Writes lines under each other, the first one's top at the height of `at`; returns where they end.
-    pub(super) fn lines(self, scene: &mut Scene, lines: Vec<String>, at: Place, align: HPos) -> f64 {
+    pub(super) fn lines(
+        self,
+        scene: &mut Scene,
+        lines: Vec<String>,
+        at: Place,
+        align: HPos,
+    ) -> f64 {
         let end = at.1 + height(lines.len(), self.size);
         for (i, text) in lines.into_iter().enumerate() {
             scene.text(Text {
@@ -138,7 +144,10 @@ pub(super) fn header(scene: &mut Scene, title: &str) -> f64 {
 /// Writes the small print from `top` on, and with it ends the figure.
 pub(super) fn footer(scene: &mut Scene, footer: &Footer, top: f64) {
     let limit = scene.width - 2.0 * MARGIN;
-    let (command, data) = (FOOT.wrap(&footer.command, limit, 2), FOOT.wrap(&footer.data, limit, 2));
+    let (command, data) = (
+        FOOT.wrap(&footer.command, limit, 2),
+        FOOT.wrap(&footer.data, limit, 2),
+    );
     let mut end = top;
     if !command.is_empty() || !data.is_empty() {
         end = FOOT.lines(scene, command, (MARGIN, end + 12.0), HPos::Left);

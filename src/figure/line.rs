@@ -1,6 +1,7 @@
 //! Lines over layers, steps or doses, with their intervals, named at their ends.
 
 use super::axis::{Range, Ticks, thin_out, ticks};
+use super::clip::{clip, cut};
 use super::frame::{self, Letters, NAME, Plot};
 use super::place::{Frame, spread};
 use super::scene::{Place, Scene};
@@ -22,6 +23,8 @@ const WIDEST_LABEL: f64 = 210.0;
 const LABEL_GAP: f64 = 14.0;
 /// From the ends of the axis to the first and the last point.
 const INSET: f64 = 12.0;
+/// From the last point of a line to its leader.
+const LEADER_GAP: f64 = 6.0;
 /// Lines of more points are drawn without a mark on each.
 const MOST_MARKS: usize = 24;
 /// More lines than this cannot be told apart.
@@ -32,6 +35,8 @@ struct Look {
     color: RGBColor,
     width: f64,
     dash: Option<&'static [f64]>,
+    /// A rim of paper around each point; among many lines it would hide its neighbours.
+    rim: f64,
 }
 
 /// The text at the end of a line.
@@ -147,7 +152,7 @@ fn y_range(chart: &LineChart) -> Result<Range> {
     }
 }
 
-/// The title and, level above the axis where it reads without turning one's head, the name of y; returns where the panel begins.
+/// The title and, lying above the axis where it reads without turning one's head, the name of y; returns where the panel begins.
 fn y_name(scene: &mut Scene, chart: &LineChart) -> f64 {
     let top = frame::header(scene, &chart.title);
     let lines = NAME.wrap(&chart.y_label, WIDTH - 2.0 * MARGIN, 2);
@@ -173,6 +178,11 @@ fn looks(chart: &LineChart) -> Vec<Look> {
         *count += 1;
         *count - 1
     };
+    let of_style = |style| chart.series.iter().filter(|s| s.style == style).count();
+    let rim = match of_style(Style::Headline) {
+        0..=3 => 1.2,
+        _ => 0.0,
+    };
     chart
         .series
         .iter()
@@ -185,6 +195,7 @@ fn looks(chart: &LineChart) -> Vec<Look> {
                     color: PALETTE[i % PALETTE.len()],
                     width: HEADLINE_WIDTH,
                     dash: round.map(|r| DASHES[r % DASHES.len()]),
+                    rim,
                 }
             }
             Style::Control => {
@@ -193,6 +204,7 @@ fn looks(chart: &LineChart) -> Vec<Look> {
                     color: CONTROLS[i % CONTROLS.len()],
                     width: CONTROL_WIDTH,
                     dash: Some(DASHES[i % DASHES.len()]),
+                    rim,
                 }
             }
         })
@@ -229,38 +241,13 @@ fn line(scene: &mut Scene, plot: &Plot, series: &Series, look: &Look) {
         // A lone point has no line to be seen by.
         if marked || points.len() == 1 {
             for point in points.iter().filter(|(_, y)| plot.y.holds(*y)) {
-                scene.disc(plot.at(*point), look.width + 2.2, PAPER);
+                if look.rim > 0.0 {
+                    scene.disc(plot.at(*point), look.width + 1.0 + look.rim, PAPER);
+                }
                 scene.disc(plot.at(*point), look.width + 1.0, look.color);
             }
         }
     }
-}
-
-/// The parts of a path whose y lies inside the range.
-fn clip(points: &[Place], range: Range) -> Vec<Vec<Place>> {
-    let mut pieces: Vec<Vec<Place>> = Vec::new();
-    for pair in points.windows(2) {
-        let Some((from, to)) = clip_segment(pair[0], pair[1], range) else {
-            continue;
-        };
-        match pieces.last_mut() {
-            Some(piece) if piece.last() == Some(&from) => piece.push(to),
-            _ => pieces.push(vec![from, to]),
-        }
-    }
-    pieces
-}
-
-/// The part of a segment whose y lies inside the range (Liang and Barsky 1984, in one direction).
-fn clip_segment(a: Place, b: Place, range: Range) -> Option<(Place, Place)> {
-    let at = |y: f64| (a.0 + (b.0 - a.0) * ((y - a.1) / (b.1 - a.1)), y);
-    let end = |p: Place| match p.1 {
-        y if y < range.low => at(range.low),
-        y if y > range.high => at(range.high),
-        _ => p,
-    };
-    let outside = (a.1.max(b.1) < range.low) || (a.1.min(b.1) > range.high);
-    (!outside).then(|| (end(a), end(b)))
 }
 
 fn band(scene: &mut Scene, plot: &Plot, series: &Series, look: &Look) {
@@ -302,23 +289,6 @@ fn edge(series: &Series, bounded: &[(f64, f64)], side: fn((f64, f64)) -> f64) ->
         points: points.map(|((x, _), b)| (*x, side(*b))).collect(),
         ..Series::default()
     }
-}
-
-/// The part of a polygon below (`sign` = 1) or above (-1) the height `limit` on the page (Sutherland and Hodgman 1974).
-fn cut(outline: &[Place], limit: f64, sign: f64) -> Vec<Place> {
-    let inside = |p: Place| (p.1 - limit) * sign >= 0.0;
-    let mut kept = Vec::with_capacity(outline.len() + 2);
-    for (i, b) in outline.iter().enumerate() {
-        let a = outline[(i + outline.len() - 1) % outline.len()];
-        if inside(a) != inside(*b) {
-            let t = (limit - a.1) / (b.1 - a.1);
-            kept.push((a.0 + (b.0 - a.0) * t, limit));
-        }
-        if inside(*b) {
-            kept.push(*b);
-        }
-    }
-    kept
 }
 
 fn reference_lines(scene: &mut Scene, plot: &Plot, chart: &LineChart) {
@@ -368,26 +338,37 @@ fn levels(chart: &LineChart, y: Range) -> impl Iterator<Item = &(String, f64)> {
 
 fn labels(chart: &LineChart, looks: &[Look], y: Range) -> Vec<Label> {
     let series = chart.series.iter().zip(looks).map(|(series, look)| {
-        let empty = runs(series).is_empty();
-        let name = match empty {
-            true if !clean(&series.name).is_empty() => format!("{} (no values)", series.name),
+        let visible = visible_end(series, y).is_some();
+        let name = match (clean(&series.name).is_empty(), runs(series).is_empty()) {
+            (false, true) => format!("{} (no values)", series.name),
+            (false, false) if !visible => format!("{} (out of range)", series.name),
             _ => series.name.clone(),
         };
-        let bold = series.style == Style::Headline && !empty;
+        let bold = series.style == Style::Headline && visible;
         Label::new(&name, text_color(look.color), bold)
     });
     let references = levels(chart, y).map(|(name, _)| Label::new(name, MUTED, false));
     series.chain(references).collect()
 }
 
+/// The last point of a line that is to be seen.
+fn visible_end(series: &Series, range: Range) -> Option<Place> {
+    runs(series).into_iter().rev().find_map(|run| {
+        let points = &series.points[run];
+        let piece = clip(points, range).pop().and_then(|mut piece| piece.pop());
+        piece.or_else(|| points.last().copied().filter(|(_, y)| range.holds(*y)))
+    })
+}
+
 /// Tells the labels where their lines end.
 fn anchor(labels: &mut [Label], plot: &Plot, chart: &LineChart) {
-    let ends = chart.series.iter().map(|series| {
-        let last = runs(series).last().map(|run| series.points[run.end - 1]);
-        last.map(|(x, y)| plot.at((x, y.clamp(plot.y.low, plot.y.high))))
-    });
-    let levels =
-        levels(chart, plot.y).map(|(_, value)| Some((plot.frame.right, plot.y(*value))));
+    let ends = chart
+        .series
+        .iter()
+        .map(|series| visible_end(series, plot.y).map(|p| plot.at(p)));
+    // A level has no marked end; its leader starts on the line itself.
+    let levels = levels(chart, plot.y)
+        .map(|(_, value)| Some((plot.frame.right - LEADER_GAP, plot.y(*value))));
     for (label, end) in labels.iter_mut().zip(ends.chain(levels)) {
         label.anchor = end;
     }
@@ -419,7 +400,7 @@ fn write(scene: &mut Scene, plot: &Plot, labels: &[Label]) {
 fn leader(scene: &mut Scene, end: Place, label: Place, color: RGBColor) {
     let apart = (label.1 - end.1).abs() > 4.0 || label.0 - end.0 > LABEL_GAP + INSET + 6.0;
     if apart {
-        let start = (end.0 + 6.0, end.1);
+        let start = (end.0 + LEADER_GAP, end.1);
         scene.line(vec![start, label], color, HAIRLINE * 0.7);
     }
 }
@@ -427,32 +408,6 @@ fn leader(scene: &mut Scene, end: Place, label: Place, color: RGBColor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const UNIT: Range = Range {
-        low: 0.0,
-        high: 1.0,
-    };
-
-    #[test]
-    fn a_path_is_cut_where_it_leaves_the_range() {
-        let pieces = clip(&[(0.0, 0.5), (1.0, 1.5), (2.0, 0.5), (3.0, -0.5)], UNIT);
-        assert_eq!(
-            pieces,
-            [
-                vec![(0.0, 0.5), (0.5, 1.0)],
-                vec![(1.5, 1.0), (2.0, 0.5), (2.5, 0.0)],
-            ]
-        );
-        assert!(clip(&[(0.0, 2.0), (1.0, 3.0)], UNIT).is_empty());
-    }
-
-    #[test]
-    fn a_polygon_is_cut_at_a_height() {
-        let square = [(0.0, -1.0), (2.0, -1.0), (2.0, 1.0), (0.0, 1.0)];
-        let below = cut(&square, 0.0, 1.0);
-        assert_eq!(below, [(2.0, 0.0), (2.0, 1.0), (0.0, 1.0), (0.0, 0.0)]);
-        assert!(cut(&square, 5.0, 1.0).is_empty());
-    }
 
     #[test]
     fn gaps_end_runs() {

@@ -4,7 +4,9 @@
 //! figure gives the same bytes.
 
 mod axis;
+mod clip;
 mod frame;
+mod legend;
 mod line;
 mod place;
 mod scatter;

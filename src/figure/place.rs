@@ -1,5 +1,7 @@
 //! Places for labels, so that none covers another.
 
+use super::scene::Place;
+
 /// A rectangle on the figure: left, top, right, bottom.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Frame {
@@ -21,12 +23,9 @@ impl Frame {
     /// The area that two rectangles share.
     pub(super) fn overlap(self, other: Frame) -> f64 {
         let side = |a: f64, b: f64| (a.min(b)).max(0.0);
-        side(
-            self.right - other.left,
-            other.right - self.left,
-        )
-        .min(self.width())
-        .min(other.width())
+        side(self.right - other.left, other.right - self.left)
+            .min(self.width())
+            .min(other.width())
             * side(self.bottom - other.top, other.bottom - self.top)
                 .min(self.height())
                 .min(other.height())
@@ -66,7 +65,8 @@ pub(super) fn spread(wishes: &[f64], heights: &[f64], low: f64, high: f64) -> Ve
     let mut pools: Vec<(f64, usize)> = Vec::new();
     for (i, offset) in order.iter().zip(&offsets) {
         let mut pool = (wishes[*i] - offset, 1);
-        while let Some((sum, n)) = pools.pop_if(|(sum, n)| *sum / *n as f64 > pool.0 / pool.1 as f64)
+        while let Some((sum, n)) =
+            pools.pop_if(|(sum, n)| *sum / *n as f64 > pool.0 / pool.1 as f64)
         {
             pool = (pool.0 + sum, pool.1 + n);
         }
@@ -82,50 +82,55 @@ pub(super) fn spread(wishes: &[f64], heights: &[f64], low: f64, high: f64) -> Ve
     places
 }
 
+/// The area of points that a label may cover to come one pixel nearer to its own.
+const FARNESS: f64 = 2.0;
+
 /// For each chosen point and the size of its label, the label's frame: beside its point, inside `area`, clear of other labels and,
 /// as far as possible, of all points.
 pub(super) fn beside(
-    chosen: &[((f64, f64), (f64, f64))],
-    points: &[(f64, f64)],
+    chosen: &[(Place, (f64, f64))],
+    points: &[Place],
     radius: f64,
     area: Frame,
 ) -> Vec<Frame> {
     let mut placed: Vec<Frame> = Vec::new();
     for (point, size) in chosen {
-        let cost = |frame: &Frame| {
+        let cost = |gap: f64, frame: &Frame| {
             let hidden: f64 = points
                 .iter()
                 .map(|p| frame.overlap(Frame::around(*p, radius)))
                 .sum();
             let covered: f64 = placed.iter().map(|other| frame.overlap(*other)).sum();
-            100.0 * covered + 100.0 * frame.outside(area) + hidden
+            100.0 * (covered + frame.outside(area)) + hidden + FARNESS * gap
         };
         // The first of equally good places wins: right, left, above, below, then the corners, then the same farther away.
         let best = candidates(*point, *size, radius)
             .into_iter()
-            .map(|frame| (cost(&frame), frame))
+            .map(|(gap, frame)| (cost(gap, &frame), frame))
             .reduce(|best, next| if next.0 < best.0 { next } else { best });
         placed.extend(best.map(|(_, frame)| frame));
     }
     placed
 }
 
-fn candidates((x, y): (f64, f64), (width, height): (f64, f64), radius: f64) -> Vec<Frame> {
-    const SIDES: [(f64, f64); 8] = [
+/// Frames around a point, each with its distance from it.
+fn candidates((x, y): (f64, f64), (width, height): (f64, f64), radius: f64) -> Vec<(f64, Frame)> {
+    const SIDES: [(f64, f64); 12] = [
         (1.0, 0.0),
         (-1.0, 0.0),
         (0.0, -1.0),
         (0.0, 1.0),
+        (0.5, -1.0),
+        (-0.5, -1.0),
+        (0.5, 1.0),
+        (-0.5, 1.0),
         (1.0, -1.0),
         (-1.0, -1.0),
         (1.0, 1.0),
         (-1.0, 1.0),
     ];
     let at = |(dx, dy): (f64, f64), gap: f64| {
-        let middle = (
-            x + dx * (gap + width / 2.0),
-            y + dy * (gap + height / 2.0),
-        );
+        let middle = (x + dx * (gap + width / 2.0), y + dy * (gap + height / 2.0));
         Frame {
             left: middle.0 - width / 2.0,
             top: middle.1 - height / 2.0,
@@ -135,7 +140,7 @@ fn candidates((x, y): (f64, f64), (width, height): (f64, f64), radius: f64) -> V
     };
     [radius + 2.0, radius + 10.0, radius + 22.0]
         .into_iter()
-        .flat_map(|gap| SIDES.map(|side| at(side, gap)))
+        .flat_map(|gap| SIDES.map(|side| (gap, at(side, gap))))
         .collect()
 }
 
@@ -154,10 +159,7 @@ mod tests {
 
     #[test]
     fn labels_that_collide_move_apart_evenly() {
-        assert_eq!(
-            spread(&[50.0, 50.0], &[16.0; 2], 0.0, 100.0),
-            [42.0, 58.0]
-        );
+        assert_eq!(spread(&[50.0, 50.0], &[16.0; 2], 0.0, 100.0), [42.0, 58.0]);
         assert_eq!(spread(&[1.0, 2.0], &[16.0; 2], 0.0, 100.0), [8.0, 24.0]);
     }
 
@@ -169,7 +171,12 @@ mod tests {
             right: 200.0,
             bottom: 200.0,
         };
-        let points = [(100.0, 100.0), (104.0, 100.0), (100.0, 106.0), (198.0, 100.0)];
+        let points = [
+            (100.0, 100.0),
+            (104.0, 100.0),
+            (100.0, 106.0),
+            (198.0, 100.0),
+        ];
         let frames = beside(&points.map(|p| (p, (50.0, 14.0))), &points, 3.0, area);
         for (i, a) in frames.iter().enumerate() {
             assert_eq!(a.outside(area), 0.0);

@@ -2,21 +2,17 @@
 
 use super::axis::{Range, Ticks, ticks};
 use super::frame::{self, Letters, NAME, Plot};
+use super::legend::{legend, mark};
 use super::place::{Frame, beside};
 use super::scene::{Place, Scene};
 use super::text::clean;
-use super::theme::{
-    AXIS, HAIRLINE, INK, LABEL_SIZE, MARGIN, MUTED, PALETTE, PAPER, scale_color, translucent,
-};
+use super::theme::{HAIRLINE, INK, LABEL_SIZE, MARGIN, MUTED, PAPER, translucent};
 use super::{Panel, PointColor, ScatterChart, refuse};
 use crate::error::Result;
-use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 const GAP: f64 = 30.0;
 const MOST_PANELS: usize = 24;
-/// The legend names this many categories and counts the rest.
-const MOST_NAMES: usize = 35;
 const POINT_NAME: Letters = Letters {
     size: LABEL_SIZE - 2.0,
     bold: false,
@@ -69,7 +65,7 @@ pub(super) fn scene(chart: &ScatterChart) -> Result<Scene> {
 
     let mut scene = Scene::new(layout.left(chart, columns) - GAP + MARGIN);
     let mut top = frame::header(&mut scene, &chart.title);
-    top = legend(&mut scene, chart, &layout, top);
+    top = legend(&mut scene, chart, layout.values, top);
     for (row, panels) in chart.panels.chunks(columns).enumerate() {
         let axes = &axes[row * columns..];
         top = panel_row(&mut scene, chart, &layout, panels, axes, top) + 14.0;
@@ -120,7 +116,10 @@ fn value_range(chart: &ScatterChart) -> Option<Range> {
 fn ranges(chart: &ScatterChart) -> Result<Vec<(Range, Range)>> {
     let of = |panels: &[Panel]| -> Result<Option<(Range, Range)>> {
         let points = || panels.iter().flat_map(finite);
-        let (x, y) = (Range::of(points().map(|p| p.x)), Range::of(points().map(|p| p.y)));
+        let (x, y) = (
+            Range::of(points().map(|p| p.x)),
+            Range::of(points().map(|p| p.y)),
+        );
         match (x, y) {
             (Some(x), Some(y)) => Ok(Some((x.widened(0.05)?, y.widened(0.05)?))),
             _ => Ok(None),
@@ -250,8 +249,29 @@ fn panel_row(
 fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
     let places: Vec<Place> = finite(panel).map(|p| plot.at((p.x, p.y))).collect();
     let crowded = places.len() > 3000;
+    let rim = (!crowded).then_some(PAPER);
     for (point, place) in finite(panel).zip(&places) {
-        mark(scene, *place, layout.radius, point.color, layout.values, !crowded);
+        mark(
+            scene,
+            *place,
+            layout.radius,
+            point.color,
+            layout.values,
+            rim,
+        );
+    }
+    // Points with a name lie on top and have a dark rim, so that one sees which they are.
+    for (point, place) in finite(panel).zip(&places) {
+        if point.label.is_some() {
+            mark(
+                scene,
+                *place,
+                layout.radius + 0.5,
+                point.color,
+                layout.values,
+                Some(INK),
+            );
+        }
     }
     if places.is_empty() {
         let middle = (
@@ -289,125 +309,4 @@ fn names(scene: &mut Scene, plot: &Plot, panel: &Panel, places: &[Place], radius
         scene.area(outline, translucent(PAPER, 0.7));
         POINT_NAME.middle(scene, name, (l + 1.0, (t + b) / 2.0), HPos::Left);
     }
-}
-
-/// Draws one point: the shape of its category and its colour, with a thin rim of paper that keeps neighbours apart.
-fn mark(
-    scene: &mut Scene,
-    center: Place,
-    radius: f64,
-    color: PointColor,
-    values: Option<Range>,
-    rim: bool,
-) {
-    let (color, shape) = match color {
-        PointColor::Category(i) => (PALETTE[i % PALETTE.len()], i % 5),
-        PointColor::Value(value) => (value_color(value, values), 0),
-    };
-    if rim {
-        outline(scene, center, radius + 0.8, PAPER, shape);
-    }
-    outline(scene, center, radius, color, shape);
-}
-
-fn value_color(value: f64, values: Option<Range>) -> RGBColor {
-    match values {
-        Some(range) if value.is_finite() => scale_color(range.part(value)),
-        _ => AXIS,
-    }
-}
-
-/// Five shapes of about the same area. Five and seven colours have no common divisor, so 35 categories differ.
-fn outline(scene: &mut Scene, (x, y): Place, radius: f64, color: RGBColor, shape: usize) {
-    let corners: &[(f64, f64)] = match shape {
-        0 => return scene.disc((x, y), radius, color),
-        1 => &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
-        2 => &[(0.0, -1.3), (1.2, 0.85), (-1.2, 0.85)],
-        3 => &[(0.0, -1.3), (1.2, 0.0), (0.0, 1.3), (-1.2, 0.0)],
-        _ => &[(0.0, 1.3), (-1.2, -0.85), (1.2, -0.85)],
-    };
-    let outline = corners
-        .iter()
-        .map(|(dx, dy)| (x + dx * radius, y + dy * radius))
-        .collect();
-    scene.area(outline, translucent(color, 1.0));
-}
-
-/// Says what the colours mean; returns where the panels begin.
-fn legend(scene: &mut Scene, chart: &ScatterChart, layout: &Layout, top: f64) -> f64 {
-    let label = clean(&chart.color_label);
-    let label = NAME.shorten(&label, scene.width / 3.0);
-    let mut cursor = Cursor {
-        x: MARGIN,
-        y: top + NAME.leading() / 2.0,
-        right: scene.width - MARGIN,
-    };
-    let before = (cursor.x, cursor.y);
-    if !label.is_empty() && (!chart.categories.is_empty() || layout.values.is_some()) {
-        let at = cursor.take(NAME.width(&label) + 14.0);
-        NAME.middle(scene, label, at, HPos::Left);
-    }
-    for (i, name) in chart.categories.iter().take(MOST_NAMES).enumerate() {
-        let name = NAME.shorten(name, scene.width / 3.0);
-        let (x, y) = cursor.take(18.0 + NAME.width(&name) + 18.0);
-        mark(scene, (x + 7.0, y), 5.0, PointColor::Category(i), None, false);
-        NAME.colored(INK).middle(scene, name, (x + 18.0, y), HPos::Left);
-    }
-    if chart.categories.len() > MOST_NAMES {
-        let rest = format!("and {} more", chart.categories.len() - MOST_NAMES);
-        let at = cursor.take(NAME.width(&rest));
-        NAME.middle(scene, rest, at, HPos::Left);
-    }
-    if let Some(values) = layout.values {
-        scale(scene, values, &mut cursor);
-    }
-    match (cursor.x, cursor.y) == before {
-        true => top,
-        false => cursor.y + NAME.leading() / 2.0 + 8.0,
-    }
-}
-
-/// Where the next part of a legend goes.
-struct Cursor {
-    x: f64,
-    y: f64,
-    right: f64,
-}
-
-impl Cursor {
-    /// Room of this width, on a new line where the present one is full.
-    fn take(&mut self, width: f64) -> Place {
-        if self.x + width > self.right + 18.0 && self.x > MARGIN {
-            self.x = MARGIN;
-            self.y += NAME.leading() + 2.0;
-        }
-        let at = (self.x, self.y);
-        self.x += width;
-        at
-    }
-}
-
-/// A bar in the colours of the scale between its lowest and its highest value.
-fn scale(scene: &mut Scene, values: Range, cursor: &mut Cursor) {
-    const STEPS: usize = 48;
-    const LENGTH: f64 = 144.0;
-    let ends = ticks(values, 4, false);
-    let (x, y) = cursor.take(LENGTH + 40.0);
-    let at = |part: f64| x + 12.0 + part * LENGTH;
-    for step in 0..STEPS {
-        let (from, to) = (step as f64 / STEPS as f64, (step + 1) as f64 / STEPS as f64);
-        let (l, r, t, b) = (at(from), at(to), y - 7.0, y + 3.0);
-        let color = scale_color((from + to) / 2.0);
-        scene.area(vec![(l, t), (r, t), (r, b), (l, b)], translucent(color, 1.0));
-    }
-    for (value, label) in ends.values.iter().zip(&ends.labels) {
-        let tick = at(values.part(*value));
-        scene.line(vec![(tick, y + 3.0), (tick, y + 6.0)], AXIS, HAIRLINE);
-        let small = Letters {
-            size: LABEL_SIZE - 2.5,
-            ..NAME
-        };
-        small.middle(scene, label, (tick, y + 13.0), HPos::Center);
-    }
-    cursor.y += 8.0;
 }

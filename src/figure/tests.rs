@@ -51,9 +51,24 @@ fn sweep(layers: usize) -> Figure {
         y_label: "accuracy on held-out topics (95 % interval)".into(),
         x_ticks: ticks_of(layers),
         series: vec![
-            series("logistic probe", curve(layers, 0.56, 0.93), Some(0.035), Style::Headline),
-            series("shuffled labels", curve(layers, 0.50, 0.51), Some(0.04), Style::Control),
-            series("untrained model", curve(layers, 0.55, 0.57), None, Style::Control),
+            series(
+                "logistic probe",
+                curve(layers, 0.56, 0.93),
+                Some(0.035),
+                Style::Headline,
+            ),
+            series(
+                "shuffled labels",
+                curve(layers, 0.50, 0.51),
+                Some(0.04),
+                Style::Control,
+            ),
+            series(
+                "untrained model",
+                curve(layers, 0.55, 0.57),
+                None,
+                Style::Control,
+            ),
         ],
         y_range: None,
         reference_lines: vec![("majority class".into(), 0.52)],
@@ -62,7 +77,16 @@ fn sweep(layers: usize) -> Figure {
 }
 
 fn many_lines() -> Figure {
-    let names = ["cosine", "L2", "CKA", "entity swapped & negated", "<script>alert(1)</script>", "paraphrase", "typo", "case"];
+    let names = [
+        "cosine",
+        "L2",
+        "CKA",
+        "entity swapped & negated",
+        "<script>alert(1)</script>",
+        "paraphrase",
+        "typo",
+        "case",
+    ];
     let series = names.iter().enumerate().map(|(i, name)| {
         let top = 0.62 + 0.03 * i as f64;
         series(name, curve(12, 0.05, top), None, Style::Headline)
@@ -112,8 +136,12 @@ fn world(labels: bool) -> Figure {
         }
     };
     Figure::Scatter(ScatterChart {
-        title: "Where a model thinks cities are: coordinates read from layer 6 by a ridge probe".into(),
-        panels: vec![panel("predicted, R² = 0.71 [0.66, 0.75]", 22.0), panel("true", 0.0)],
+        title: "Where a model thinks cities are: coordinates read from layer 6 by a ridge probe"
+            .into(),
+        panels: vec![
+            panel("predicted, R² = 0.71 [0.66, 0.75]", 22.0),
+            panel("true", 0.0),
+        ],
         categories: continents.iter().map(|c| c.0.to_owned()).collect(),
         color_label: "continent".into(),
         shared_axes: true,
@@ -162,9 +190,31 @@ fn odd() -> Figure {
         x_label: "dose".into(),
         y_label: "R²".into(),
         series: vec![
-            series("with a gap", vec![(0.0, 0.2), (1.0, 0.3), (2.0, nan), (3.0, 0.5), (4.0, nan), (5.0, 0.7)], Some(0.1), Style::Headline),
-            series("constant", vec![(0.0, 0.4), (5.0, 0.4)], None, Style::Control),
-            series("cut off", vec![(0.0, 0.9), (2.0, -2.0), (3.0, 2.0)], None, Style::Headline),
+            series(
+                "with a gap",
+                vec![
+                    (0.0, 0.2),
+                    (1.0, 0.3),
+                    (2.0, nan),
+                    (3.0, 0.5),
+                    (4.0, nan),
+                    (5.0, 0.7),
+                ],
+                Some(0.1),
+                Style::Headline,
+            ),
+            series(
+                "constant",
+                vec![(0.0, 0.4), (5.0, 0.4)],
+                None,
+                Style::Control,
+            ),
+            series(
+                "cut off",
+                vec![(0.0, 0.9), (2.0, -2.0), (3.0, 2.0)],
+                None,
+                Style::Headline,
+            ),
             series("empty", vec![], None, Style::Headline),
         ],
         y_range: Some((0.0, 1.0)),
@@ -177,15 +227,21 @@ fn figures_keep_their_bytes() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/figure/snapshots");
     let bless = std::env::var_os("PLUMB_BLESS").is_some();
     for (name, figure) in gallery() {
-        if let Some(out)=std::env::var_os("FIGOUT") { std::fs::write(PathBuf::from(out).join(format!("{name}.png")), render_png(&figure).unwrap()).unwrap(); }
         let svg = render_svg(&figure).unwrap();
-        assert_eq!(svg, render_svg(&figure).unwrap(), "{name} differs from itself");
+        assert_eq!(
+            svg,
+            render_svg(&figure).unwrap(),
+            "{name} differs from itself"
+        );
         let path = folder.join(format!("{name}.svg"));
         if bless {
             std::fs::write(&path, &svg).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == svg, "{name}.svg changed; look at it, then set PLUMB_BLESS=1 to keep it");
+        assert!(
+            kept == svg,
+            "{name}.svg changed; look at it, then set PLUMB_BLESS=1 to keep it"
+        );
     }
 }
 
@@ -196,9 +252,17 @@ fn a_png_has_two_pixels_for_each_of_the_svg_and_says_so() {
     assert_eq!(bytes, render_png(&figure).unwrap());
     let reader = png::Decoder::new(bytes.as_slice()).read_info().unwrap();
     let info = reader.info();
-    assert!(svg.contains(&format!("width=\"{}\" height=\"{}\"", info.width / 2, info.height / 2)));
+    assert!(svg.contains(&format!(
+        "width=\"{}\" height=\"{}\"",
+        info.width / 2,
+        info.height / 2
+    )));
     assert_eq!(info.pixel_dims.unwrap().xppu, 7559);
-    assert!(info.utf8_text.iter().any(|t| t.get_text().unwrap().contains("plumb probe run/")));
+    assert!(
+        info.utf8_text
+            .iter()
+            .any(|t| t.get_text().unwrap().contains("plumb probe run/"))
+    );
 }
 
 #[test]
@@ -209,10 +273,20 @@ fn text_stays_text_and_is_escaped() {
     assert!(svg.contains("<title>Drift of the residual stream"));
     assert!(svg.contains("role=\"img\"") && svg.contains("Inter, Helvetica, Arial, sans-serif"));
     let svg = render_svg(&sweep(34)).unwrap();
-    for text in ["logistic probe", "shuffled labels", "untrained model", "majority class", "embed", "final", "layer of the residual stream"] {
+    for text in [
+        "logistic probe",
+        "shuffled labels",
+        "untrained model",
+        "majority class",
+        "embed",
+        "final",
+        "layer of the residual stream",
+    ] {
         assert!(svg.contains(&format!(">{text}</text>")), "{text}");
     }
-    assert!(svg.contains("plumb probe run/ --label truth") && svg.contains("data sha256 5f2c91d0…"));
+    assert!(
+        svg.contains("plumb probe run/ --label truth") && svg.contains("data sha256 5f2c91d0…")
+    );
 }
 
 #[test]
@@ -221,7 +295,12 @@ fn control_characters_cannot_break_the_document() {
         title: "a\u{0}b\n<c>\u{FFFF}".into(),
         ..LineChart::default()
     };
-    chart.series.push(series("x\ty\u{1b}", vec![(0.0, 1.0)], None, Style::Headline));
+    chart.series.push(series(
+        "x\ty\u{1b}",
+        vec![(0.0, 1.0)],
+        None,
+        Style::Headline,
+    ));
     let svg = render_svg(&Figure::Line(chart)).unwrap();
     assert!(svg.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(svg.contains("<title>a b &lt;c&gt;\u{FFFD}</title>"));
@@ -230,20 +309,41 @@ fn control_characters_cannot_break_the_document() {
 #[test]
 fn what_cannot_be_drawn_is_refused_with_its_reason() {
     let refusal = |figure: &Figure| render_svg(figure).unwrap_err().to_string();
-    let line = |series| Figure::Line(LineChart { series, ..LineChart::default() });
+    let line = |series| {
+        Figure::Line(LineChart {
+            series,
+            ..LineChart::default()
+        })
+    };
     assert!(refusal(&line(vec![])).contains("none of its points is finite"));
-    let nan = series("a", vec![(0.0, f64::NAN), (f64::INFINITY, 1.0)], None, Style::Headline);
+    let nan = series(
+        "a",
+        vec![(0.0, f64::NAN), (f64::INFINITY, 1.0)],
+        None,
+        Style::Headline,
+    );
     assert!(refusal(&line(vec![nan])).contains("none of its points is finite"));
     let mut short = series("acc", vec![(0.0, 1.0), (1.0, 1.0)], None, Style::Headline);
     short.band = Some(vec![(0.0, 1.0)]);
     assert!(refusal(&line(vec![short])).contains("`acc` has 2 points and 1 intervals"));
     let scatter = |color| {
-        let panel = Panel { points: vec![Point { color, ..Point::default() }], ..Panel::default() };
-        Figure::Scatter(ScatterChart { panels: vec![panel], ..ScatterChart::default() })
+        let panel = Panel {
+            points: vec![Point {
+                color,
+                ..Point::default()
+            }],
+            ..Panel::default()
+        };
+        Figure::Scatter(ScatterChart {
+            panels: vec![panel],
+            ..ScatterChart::default()
+        })
     };
     assert!(refusal(&scatter(PointColor::Category(3))).contains("category 3, but there are 0"));
     assert!(render_svg(&scatter(PointColor::Category(0))).is_ok());
-    assert!(refusal(&Figure::Scatter(ScatterChart::default())).contains("none of its points is finite"));
+    assert!(
+        refusal(&Figure::Scatter(ScatterChart::default())).contains("none of its points is finite")
+    );
 }
 
 fn any_series() -> impl Strategy<Value = Series> {
@@ -253,12 +353,18 @@ fn any_series() -> impl Strategy<Value = Series> {
         proptest::collection::vec(point, 0..12),
         proptest::collection::vec(small, 0..12)
     ];
-    ("\\PC{0,60}", points, any::<bool>(), any::<bool>()).prop_map(|(name, points, band, control)| Series {
-        name,
-        band: band.then(|| points.iter().map(|p| (p.2, p.3)).collect()),
-        points: points.into_iter().map(|p| (p.0, p.1)).collect(),
-        style: if control { Style::Control } else { Style::Headline },
-    })
+    ("\\PC{0,60}", points, any::<bool>(), any::<bool>()).prop_map(
+        |(name, points, band, control)| Series {
+            name,
+            band: band.then(|| points.iter().map(|p| (p.2, p.3)).collect()),
+            points: points.into_iter().map(|p| (p.0, p.1)).collect(),
+            style: if control {
+                Style::Control
+            } else {
+                Style::Headline
+            },
+        },
+    )
 }
 
 proptest! {

@@ -71,7 +71,11 @@ fn shorten_where(text: &str, fits: impl Fn(&str) -> bool) -> String {
         let (head, tail) = (n.div_ceil(2), n / 2);
         let tail = &chars[chars.len() - tail..];
         let head: String = chars[..head].iter().collect();
-        format!("{}…{}", head.trim_end(), String::from_iter(tail).trim_start())
+        format!(
+            "{}…{}",
+            head.trim_end(),
+            String::from_iter(tail).trim_start()
+        )
     };
     // The width grows with the number of kept characters: the largest that fits, by bisection.
     let (mut fitting, mut too_many) = (0, chars.len());
@@ -96,53 +100,38 @@ pub(super) fn wrap(text: &str, size: f64, bold: bool, limit: f64, most: usize) -
 }
 
 fn break_lines(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+    let fits = |line: &str| width(line, size, bold) <= limit;
+    let mut lines = Vec::new();
+    let mut line = String::new();
     for word in text.split_whitespace() {
-        // A word that is wider than a line (a path) is broken where the line ends.
-        for piece in pieces(word, size, bold, limit) {
-            let joined = lines.last().map(|line| format!("{line} {}", piece.text));
-            match (joined, lines.last_mut()) {
-                (Some(joined), Some(line))
-                    if !piece.continues && width(&joined, size, bold) <= limit =>
-                {
-                    *line = joined;
-                }
-                _ => lines.push(piece.text),
-            }
+        let joined = match line.is_empty() {
+            true => word.to_owned(),
+            false => format!("{line} {word}"),
+        };
+        if fits(&joined) {
+            line = joined;
+        } else if fits(word) {
+            lines.push(std::mem::replace(&mut line, word.to_owned()));
+        } else {
+            // A word that is wider than a line (a path) is broken where the line ends.
+            line = break_word(&joined, fits, &mut lines);
         }
     }
+    lines.push(line);
     lines
 }
 
-struct Piece {
-    text: String,
-    continues: bool,
-}
-
-fn pieces(word: &str, size: f64, bold: bool, limit: f64) -> Vec<Piece> {
-    let mut pieces = vec![Piece {
-        text: String::new(),
-        continues: false,
-    }];
-    if width(word, size, bold) <= limit {
-        pieces[0].text = word.to_owned();
-        return pieces;
-    }
-    for c in word.chars() {
-        let full = pieces.last().is_some_and(|piece| {
-            !piece.text.is_empty() && width(&format!("{}{c}", piece.text), size, bold) > limit
-        });
-        if full {
-            pieces.push(Piece {
-                text: String::new(),
-                continues: true,
-            });
-        }
-        if let Some(piece) = pieces.last_mut() {
-            piece.text.push(c);
+/// Pushes full lines of a text that has no good place to break; returns what is left of it.
+fn break_word(text: &str, fits: impl Fn(&str) -> bool, lines: &mut Vec<String>) -> String {
+    let mut line = String::new();
+    for c in text.chars() {
+        line.push(c);
+        if !fits(&line) && line.chars().nth(1).is_some() {
+            line.pop();
+            lines.push(std::mem::replace(&mut line, c.to_string()));
         }
     }
-    pieces
+    line
 }
 
 #[cfg(test)]
@@ -180,11 +169,18 @@ mod tests {
     #[test]
     fn wrapped_lines_hold_the_limits() {
         register().unwrap();
-        let command = "plumb probe --data ".to_owned() + &"/a/very/long/path".repeat(40) + " --seed 7";
+        let command =
+            "plumb probe --data ".to_owned() + &"/a/very/long/path".repeat(40) + " --seed 7";
         let lines = wrap(&command, 11.0, false, 300.0, 2);
         assert_eq!(lines.len(), 2);
-        assert!(lines.iter().all(|l| width(l, 11.0, false) <= 300.0), "{lines:?}");
-        assert!(lines[0].starts_with("plumb probe") && lines[1].ends_with("--seed 7"), "{lines:?}");
+        assert!(
+            lines.iter().all(|l| width(l, 11.0, false) <= 300.0),
+            "{lines:?}"
+        );
+        assert!(
+            lines[0].starts_with("plumb probe") && lines[1].ends_with("--seed 7"),
+            "{lines:?}"
+        );
         assert!(wrap(" \n", 11.0, false, 300.0, 2).is_empty());
         assert_eq!(wrap("one two", 11.0, false, 300.0, 2), ["one two"]);
     }
