@@ -1,1 +1,178 @@
 //! Pictures: data-only figures, rendered to SVG and PNG bytes.
+//!
+//! A [`Figure`] says what is shown, never how: sizes, colours and the placing of labels belong to this module. The same
+//! figure gives the same bytes.
+
+mod axis;
+mod clip;
+mod frame;
+mod legend;
+mod line;
+mod place;
+mod scatter;
+mod scene;
+mod text;
+pub mod theme;
+
+use crate::error::{Error, Result};
+
+/// What is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Figure {
+    /// Lines over layers, steps or doses.
+    Line(LineChart),
+    /// Points in one or more panels.
+    Scatter(ScatterChart),
+}
+
+/// Lines with optional intervals, named at their right ends.
+///
+/// A point that is not finite is a gap in its line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LineChart {
+    /// One sentence above the figure; also its accessible name.
+    pub title: String,
+    /// What x is, with its unit.
+    pub x_label: String,
+    /// What y is, with its unit.
+    pub y_label: String,
+    /// Names for x = 0, 1, 2, … (layers). Every k-th is shown where all would collide. `None`: numbers.
+    pub x_ticks: Option<Vec<String>>,
+    /// The lines, in order of importance: colours are given in this order.
+    pub series: Vec<Series>,
+    /// The range of y. `None`: whatever holds the lines, their intervals and the reference lines. Marks outside are cut off.
+    pub y_range: Option<(f64, f64)>,
+    /// Named levels (chance, a published score), as thin lines over the whole width.
+    pub reference_lines: Vec<(String, f64)>,
+    /// Where the figure comes from.
+    pub footer: Footer,
+}
+
+/// One line of a [`LineChart`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// The label at the end of the line.
+    pub name: String,
+    /// `(x, y)` in drawing order.
+    pub points: Vec<(f64, f64)>,
+    /// `(low, high)` of each point, drawn as a translucent band; as many as there are points.
+    pub band: Option<Vec<(f64, f64)>>,
+    /// How much the line stands out.
+    pub style: Style,
+}
+
+/// How much a line stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// A result: coloured and solid.
+    #[default]
+    Headline,
+    /// What a result is compared with: grey and dashed.
+    Control,
+}
+
+/// Where a figure comes from, in small print under it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Footer {
+    /// The command that made the figure; a long one is shortened in its middle.
+    pub command: String,
+    /// What went in, such as `data sha256 1234abcd… · model sha256 …`.
+    pub data: String,
+}
+
+/// Points in panels side by side (small multiples).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScatterChart {
+    /// One sentence above the figure; also its accessible name.
+    pub title: String,
+    /// The panels, in reading order.
+    pub panels: Vec<Panel>,
+    /// The names of the categories, which points refer to by index.
+    pub categories: Vec<String>,
+    /// What the colours mean (`continent`, `year`), before the legend. May be empty.
+    pub color_label: String,
+    /// All panels have the same ranges of x and of y.
+    pub shared_axes: bool,
+    /// One unit of x is as long as one unit of y (maps).
+    pub equal_aspect: bool,
+    /// Where the figure comes from.
+    pub footer: Footer,
+}
+
+/// One panel of a [`ScatterChart`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Panel {
+    /// What this panel shows.
+    pub title: String,
+    /// What x is, with its unit.
+    pub x_label: String,
+    /// What y is, with its unit.
+    pub y_label: String,
+    /// The points; one that is not finite is left out.
+    pub points: Vec<Point>,
+}
+
+/// One point of a [`Panel`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Point {
+    /// Its place along x.
+    pub x: f64,
+    /// Its place along y.
+    pub y: f64,
+    /// What its colour says.
+    pub color: PointColor,
+    /// Its name, written beside it; for a few chosen points.
+    pub label: Option<String>,
+}
+
+/// What the colour of a point says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointColor {
+    /// An index into [`ScatterChart::categories`]: a colour and a shape.
+    Category(usize),
+    /// A quantity, on one continuous scale for all panels; grey where it is not finite.
+    Value(f64),
+}
+
+impl Default for PointColor {
+    fn default() -> Self {
+        Self::Category(0)
+    }
+}
+
+impl Figure {
+    fn scene(&self) -> Result<scene::Scene> {
+        text::register()?;
+        match self {
+            Figure::Line(chart) => line::scene(chart),
+            Figure::Scatter(chart) => scatter::scene(chart),
+        }
+    }
+}
+
+/// The figure as an SVG document. Its text stays text, its `<title>` is the figure's.
+///
+/// # Errors
+/// [`Error::Drawing`] if nothing finite is to be drawn, or if the parts of the figure contradict each other (a band of another
+/// length than its line, a category without a name, an empty range).
+pub fn render_svg(figure: &Figure) -> Result<String> {
+    figure.scene()?.to_svg()
+}
+
+/// The figure as a PNG image, two pixels for each CSS pixel of the SVG.
+///
+/// Letters outside the built-in font (Latin, Greek, Cyrillic, mathematics) are boxes; the SVG shows them.
+///
+/// # Errors
+/// As [`render_svg`].
+pub fn render_png(figure: &Figure) -> Result<Vec<u8>> {
+    figure.scene()?.to_png()
+}
+
+/// A refusal, with its reason.
+fn refuse<T>(reason: impl Into<String>) -> Result<T> {
+    Err(Error::Drawing(reason.into()))
+}
+
+#[cfg(test)]
+mod tests;
