@@ -133,11 +133,13 @@ impl CustomOp3 for LayerNorm {
             .zip(x.par_chunks(width))
             .with_min_len(64)
             .for_each(|(out, x)| {
-                let mean = x.iter().sum::<f32>() / width as f32;
-                let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / width as f32;
+                // In f64: in f32 the mean itself would be off by more than what is left after it is taken away.
+                let mean = x.iter().map(|v| f64::from(*v)).sum::<f64>() / width as f64;
+                let centred = |v: f32| (f64::from(v) - mean) as f32;
+                let variance = x.iter().map(|v| centred(*v).powi(2)).sum::<f32>() / width as f32;
                 let scale = 1.0 / (variance + self.0 as f32).sqrt();
                 for (i, out) in out.iter_mut().enumerate() {
-                    *out = (x[i] - mean) * scale * weight[i] + bias[i];
+                    *out = centred(x[i]) * scale * weight[i] + bias[i];
                 }
             });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
@@ -197,7 +199,9 @@ mod tests {
         x.max_all().unwrap().to_scalar::<f64>().unwrap()
     }
 
+    /// The fast path in f32 against the composed one in f64.
     fn close(fast: &Tensor, composed: &Tensor) {
+        let fast = fast.to_dtype(DType::F64).unwrap();
         let error = largest(&(fast - composed).unwrap()) / largest(composed);
         assert!(error < 2e-6, "fast and composed differ by {error:.1e}");
     }
@@ -207,26 +211,27 @@ mod tests {
         let f32s = |seed, shape: &[usize], spread| {
             random(seed, shape, spread).to_dtype(DType::F32).unwrap()
         };
+        let f64s = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
         // A mean of 500 beside a spread of 3 is what a massive activation looks like.
         let x = (f32s(1, &[9, 4, 48], 3.0) + 500.0).unwrap();
         let (w, b) = (f32s(2, &[48], 1.0), f32s(3, &[48], 1.0));
         close(
             &layer_norm(&x, &w, &b, 1e-5).unwrap(),
-            &layer_norm_composed(&x, &w, &b, 1e-5).unwrap(),
+            &layer_norm_composed(&f64s(&x), &f64s(&w), &f64s(&b), 1e-5).unwrap(),
         );
         close(
             &rms_norm(&x, &w, 1e-5).unwrap(),
-            &rms_norm_composed(&x, &w, 1e-5).unwrap(),
+            &rms_norm_composed(&f64s(&x), &f64s(&w), 1e-5).unwrap(),
         );
         let x = f32s(4, &[5, 7, 33], 6.0);
-        close(&softmax(&x).unwrap(), &softmax_composed(&x).unwrap());
+        close(&softmax(&x).unwrap(), &softmax_composed(&f64s(&x)).unwrap());
         close(
             &activate(&x, Activation::GeluErf).unwrap(),
-            &x.gelu_erf().unwrap(),
+            &f64s(&x).gelu_erf().unwrap(),
         );
         // Transposed input: the kernels read contiguous memory.
         let t = x.transpose(1, 2).unwrap();
-        close(&softmax(&t).unwrap(), &softmax_composed(&t).unwrap());
+        close(&softmax(&t).unwrap(), &softmax_composed(&f64s(&t)).unwrap());
     }
 
     #[test]
@@ -240,13 +245,13 @@ mod tests {
 
     /// The gradient of a random projection of `f`, against central differences in f64, for each argument.
     fn check_gradient(arguments: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
-        let weights = random(99, f(arguments).unwrap().dims(), 1.0);
-        let loss = |args: &[Tensor]| (f(args).unwrap() * &weights).unwrap().sum_all().unwrap();
         let vars: Vec<Var> = arguments
             .iter()
             .map(|a| Var::from_tensor(a).unwrap())
             .collect();
         let tracked: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let weights = random(99, f(&tracked).unwrap().dims(), 1.0);
+        let loss = |args: &[Tensor]| (f(args).unwrap() * &weights).unwrap().sum_all().unwrap();
         let store = loss(&tracked).backward().unwrap();
         for (i, var) in vars.iter().enumerate() {
             let direction = random(50 + i as u64, arguments[i].dims(), 1.0);
