@@ -124,7 +124,9 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of a model folder. `tokenizer_config.json` is not read.
+    /// Reads `tokenizer.json` of a model folder, and nothing else: the result is that of transformers' `PreTrainedTokenizerFast`. Where
+    /// transformers has a class for a family it can build another tokenizer from the same vocabulary (5.23's `LlamaTokenizer` joins
+    /// leading spaces and a space after a special token differently).
     ///
     /// # Errors
     /// [`Error::NoSuchFile`] if there is no such folder, [`Error::MissingModelFile`] if it has no `tokenizer.json`,
