@@ -1,1 +1,16 @@
-//! Activations on disk.
+//! Activations on disk: a run is a folder with a `manifest.json` and shards of plain Parquet.
+
+mod extract;
+mod manifest;
+mod pool;
+mod reader;
+mod schema;
+mod writer;
+
+pub use extract::{Extraction, Outcome, Progress, extract};
+pub use manifest::{
+    DataCard, Manifest, ModelCard, Resolved, SCHEMA_VERSION, ShardCard, SpecialTokens, Truncation,
+};
+pub use pool::Pool;
+pub use reader::{Run, Vectors};
+pub use schema::{Dtype, Layout};

@@ -1,0 +1,400 @@
+//! Running a model over a data set and storing what passes the hook points.
+
+use super::manifest::{
+    DataCard, Manifest, ModelCard, PointCard, Resolved, SCHEMA_VERSION, ShardCard, SpecialTokens,
+    Truncation, shard_name,
+};
+use super::pool::{Pool, counted_rows};
+use super::schema::{Dtype, Layout, refuse_collisions};
+use super::writer::{ShardRows, ShardWriter};
+use crate::error::{Error, Result};
+use crate::hook::{HookSet, Recorder, Site};
+use crate::model::{LoadedModel, Model};
+use crate::text::batch::Batch;
+use crate::text::dataset::{Column, Dataset};
+use crate::text::tokens::Tokens;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A shard holds no more than about this many bytes of vectors …
+const SHARD_BYTES: usize = 64 << 20;
+/// … and no more than this many tokens, so that a killed run loses little work.
+const SHARD_TOKENS: usize = 1 << 16;
+/// Tokens that pass the model together. Each core runs whole batches: it scales better than many cores in one product.
+const BATCH_TOKENS: usize = 1024;
+
+/// A checked plan of an extraction.
+pub struct Extraction<'a> {
+    /// The model.
+    pub model: &'a LoadedModel,
+    /// Its name, as it was typed.
+    pub model_name: String,
+    /// SHA-256 of the tokenizer, if one was used.
+    pub tokenizer_sha256: Option<String>,
+    /// The data.
+    pub data: &'a Dataset,
+    /// The column that holds texts (`Ok`) or token ids (`Err`).
+    pub source_column: Result<String, String>,
+    /// The tokens of every example, cut to the context.
+    pub tokens: &'a [Tokens],
+    /// Columns of the data that rows carry along.
+    pub carried: &'a [Column],
+    /// The hook points.
+    pub points: HookSet,
+    /// How tokens become vectors.
+    pub pool: Pool,
+    /// Whether special tokens count.
+    pub special_tokens: SpecialTokens,
+    /// The type of the numbers on disk.
+    pub dtype: Dtype,
+}
+
+/// What becomes known while an extraction runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So many more tokens went through the model.
+    Tokens(usize),
+    /// So many tokens were already there, from the run that is being resumed.
+    Skipped(usize),
+}
+
+/// What an extraction left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The manifest as written.
+    pub manifest: Manifest,
+    /// Shards that were already there.
+    pub resumed_shards: usize,
+    /// Bytes of all shards.
+    pub bytes: u64,
+}
+
+/// Runs the plan into a folder that is new, or resumes the same plan there. Memory holds one shard and the batches at work.
+///
+/// # Errors
+/// Everything that can be wrong with the plan is found before the model runs: unknown columns, hook points that have no row
+/// per token, a folder that holds another run ([`Error::BadRun`]). Later: the disk ([`Error::Io`], [`Error::Parquet`]), and
+/// [`Error::NotFinite`] for an activation that is NaN or infinite.
+pub fn extract(
+    plan: &Extraction<'_>,
+    out: &Path,
+    resume: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Outcome> {
+    let points = plan.widths()?;
+    let layout = plan.layout();
+    refuse_collisions(layout, plan.carried, &points, plan.data.path())?;
+    let shards = plan.shards(&points);
+    let mut manifest = plan.manifest(&shards)?;
+    begin(out, &manifest, resume)?;
+    let writer = ShardWriter::new(layout, plan.carried, &points, plan.dtype);
+    let mut resumed_shards = 0;
+    for (i, shard) in shards.iter().enumerate() {
+        let path = Manifest::shard_path(out, i);
+        let tokens = plan.tokens[shard.clone()].iter().map(Tokens::len).sum();
+        if path.is_file() {
+            resumed_shards += 1;
+            progress(Progress::Skipped(tokens));
+            continue;
+        }
+        let rows = plan.run(shard.clone(), progress)?;
+        writer.write(&path, rows)?;
+    }
+    manifest.shards = shards
+        .iter()
+        .enumerate()
+        .map(|(i, shard)| plan.shard_card(out, i, shard.clone()))
+        .collect::<Result<_>>()?;
+    manifest.complete = true;
+    manifest.write(out)?;
+    let bytes = (0..shards.len())
+        .filter_map(|i| std::fs::metadata(Manifest::shard_path(out, i)).ok())
+        .map(|m| m.len())
+        .sum();
+    Ok(Outcome {
+        manifest,
+        resumed_shards,
+        bytes,
+    })
+}
+
+/// Makes the folder with its manifest, or checks that the one that is there belongs to the same plan.
+fn begin(out: &Path, manifest: &Manifest, resume: bool) -> Result<()> {
+    if out.exists() {
+        if !resume {
+            return Err(Error::OutputExists {
+                path: out.to_owned(),
+            });
+        }
+        let there = Manifest::read(out)?;
+        if let Some(field) = there.plan.difference(&manifest.plan) {
+            return Err(Error::BadRun {
+                path: out.to_owned(),
+                problem: format!(
+                    "it cannot be resumed with another plan: {field} differs; give --force to replace it"
+                ),
+            });
+        }
+        remove_temporary_files(out)?;
+    } else {
+        std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+    }
+    manifest.write(out)
+}
+
+/// What a killed process left half-written.
+fn remove_temporary_files(out: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(out).map_err(|e| Error::io(out, e))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            let path: PathBuf = entry.path();
+            std::fs::remove_file(&path).map_err(|e| Error::io(path, e))?;
+        }
+    }
+    Ok(())
+}
+
+impl Extraction<'_> {
+    fn layout(&self) -> Layout {
+        match self.pool {
+            Pool::None => Layout::Tokens,
+            _ => Layout::Examples,
+        }
+    }
+
+    /// Names and widths of the vector columns.
+    fn widths(&self) -> Result<Vec<(String, usize)>> {
+        let spec = self.model.model.spec();
+        self.points
+            .points()
+            .iter()
+            .map(|point| {
+                let shape = spec.row_shape(point.site())?;
+                if point.site() == Site::Logits
+                    && spec.classifies_texts()
+                    && self.pool == Pool::None
+                {
+                    return Err(Error::NoSuchPoint {
+                        point: point.to_string(),
+                        reason: "a classifier's logits are one row a text; give --pool".to_owned(),
+                    });
+                }
+                Ok((point.to_string(), shape.iter().product()))
+            })
+            .collect()
+    }
+
+    /// The examples of each shard: as many as fit, in order. It depends on the plan alone, so that a resumed run continues
+    /// where the shards end.
+    fn shards(&self, points: &[(String, usize)]) -> Vec<Range<usize>> {
+        let row_bytes: usize = points.iter().map(|(_, w)| w * self.dtype.size()).sum();
+        let mut shards = vec![0..0];
+        let (mut bytes, mut tokens) = (0, 0);
+        for (example, text) in self.tokens.iter().enumerate() {
+            let rows = match self.layout() {
+                Layout::Tokens => text.len(),
+                Layout::Examples => 1,
+            };
+            let full = bytes + rows * row_bytes > SHARD_BYTES || tokens + text.len() > SHARD_TOKENS;
+            let begun = shards.last().is_some_and(|s| !s.is_empty());
+            if full && begun {
+                shards.push(example..example);
+                (bytes, tokens) = (0, 0);
+            }
+            bytes += rows * row_bytes;
+            tokens += text.len();
+            if let Some(shard) = shards.last_mut() {
+                shard.end = example + 1;
+            }
+        }
+        shards
+    }
+
+    fn manifest(&self, shards: &[Range<usize>]) -> Result<Manifest> {
+        let spec = self.model.model.spec();
+        let points = self.points.points().iter().map(|p| {
+            Ok(PointCard {
+                name: p.to_string(),
+                shape: spec.row_shape(p.site())?,
+            })
+        });
+        let cut: Vec<(usize, usize)> = self
+            .tokens
+            .iter()
+            .filter_map(|t| Some((t.truncated_from?, t.len())))
+            .collect();
+        Ok(Manifest {
+            schema_version: SCHEMA_VERSION,
+            plumb_version: env!("CARGO_PKG_VERSION").to_owned(),
+            complete: false,
+            plan: Resolved {
+                model: ModelCard {
+                    name: self.model_name.clone(),
+                    family: spec.family.clone(),
+                    n_layers: spec.n_layers,
+                    d_model: spec.d_model,
+                    context: spec.context,
+                    weights_sha256: self.model.weights_sha256.clone(),
+                    tokenizer_sha256: self.tokenizer_sha256.clone(),
+                },
+                data: DataCard {
+                    name: self.data.path().display().to_string(),
+                    sha256: self.data.sha256().to_owned(),
+                    examples: self.tokens.len(),
+                    tokens: self.tokens.iter().map(Tokens::len).sum(),
+                    text_column: self.source_column.as_ref().ok().cloned(),
+                    ids_column: self.source_column.as_ref().err().cloned(),
+                    columns: self.carried.iter().map(|c| c.name.clone()).collect(),
+                },
+                points: points.collect::<Result<_>>()?,
+                pool: self.pool,
+                special_tokens: self.special_tokens,
+                dtype: self.dtype,
+                shard_examples: shards.iter().map(|s| (s.start, s.len())).collect(),
+            },
+            truncation: Truncation {
+                texts: cut.len(),
+                tokens: cut.iter().map(|(before, after)| before - after).sum(),
+                longest: cut.iter().map(|(before, _)| *before).max().unwrap_or(0),
+            },
+            shards: Vec::new(),
+        })
+    }
+
+    fn shard_card(&self, out: &Path, i: usize, shard: Range<usize>) -> Result<ShardCard> {
+        let path = Manifest::shard_path(out, i);
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let rows = match self.layout() {
+            Layout::Examples => shard.len(),
+            Layout::Tokens => shard
+                .clone()
+                .map(|e| self.positions(e).map(|p| p.len()))
+                .sum::<Result<usize>>()?,
+        };
+        Ok(ShardCard {
+            file: shard_name(i),
+            first_example: shard.start,
+            examples: shard.len(),
+            rows,
+            sha256: crate::text::dataset::sha256_hex(&bytes),
+        })
+    }
+
+    /// The positions of an example's tokens that count.
+    fn positions(&self, example: usize) -> Result<Vec<usize>> {
+        let text = &self.tokens[example];
+        let include = self.special_tokens == SpecialTokens::Included;
+        counted_rows(0..text.len(), &text.special, include, example)
+    }
+
+    /// The rows of one shard.
+    fn run(
+        &self,
+        shard: Range<usize>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<ShardRows<'_>> {
+        let positions: Vec<Vec<usize>> = shard
+            .clone()
+            .map(|e| self.positions(e))
+            .collect::<Result<_>>()?;
+        let batches = micro_batches(&self.tokens[shard.clone()]);
+        // Each batch gives, for each of its examples, one vector a hook point: pooled, or all its rows in line.
+        let results: Vec<Vec<(usize, Vec<Vec<f32>>)>> = batches
+            .par_iter()
+            .map(|examples| {
+                let result = self.run_batch(shard.start, examples, &positions)?;
+                let tokens = examples.iter().map(|e| self.tokens[shard.start + e].len());
+                progress(Progress::Tokens(tokens.sum()));
+                Ok(result)
+            })
+            .collect::<Result<_>>()?;
+        let mut of_example: Vec<Vec<Vec<f32>>> = vec![Vec::new(); shard.len()];
+        for (example, vectors) in results.into_iter().flatten() {
+            of_example[example] = vectors;
+        }
+        let vectors = (0..self.points.points().len())
+            .map(|point| {
+                of_example
+                    .iter_mut()
+                    .flat_map(|v| std::mem::take(&mut v[point]))
+                    .collect()
+            })
+            .collect();
+        Ok(ShardRows {
+            first_example: shard.start,
+            tokens: &self.tokens[shard],
+            positions,
+            vectors,
+        })
+    }
+
+    fn run_batch(
+        &self,
+        first: usize,
+        examples: &[usize],
+        positions: &[Vec<usize>],
+    ) -> Result<Vec<(usize, Vec<Vec<f32>>)>> {
+        let texts: Vec<&[u32]> = examples
+            .iter()
+            .map(|e| self.tokens[first + e].ids.as_slice())
+            .collect();
+        let batch = Batch::new(&texts)?;
+        let mut recorder = Recorder::new(self.points.clone());
+        self.model.model.forward(&batch, &mut recorder)?;
+        let segments = batch.rows_in_given_order();
+        let mut results: Vec<(usize, Vec<Vec<f32>>)> =
+            examples.iter().map(|e| (*e, Vec::new())).collect();
+        for point in self.points.points() {
+            let tensor = recorder.get(*point)?;
+            let width = tensor.elem_count() / tensor.dim(0)?;
+            let matrix = tensor.flatten_all()?.to_vec1::<f32>()?;
+            if let Some(i) = matrix.iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite {
+                    place: format!("hook point `{point}`"),
+                    value: f64::from(matrix[i]),
+                });
+            }
+            let a_row_per_text = tensor.dim(0)? == segments.len()
+                && point.site() == Site::Logits
+                && self.model.model.spec().classifies_texts();
+            for (k, (example, vectors)) in results.iter_mut().enumerate() {
+                let pooled = if a_row_per_text {
+                    let segment = batch.order().iter().position(|i| *i == k).unwrap_or(0);
+                    matrix[segment * width..(segment + 1) * width].to_vec()
+                } else {
+                    let start = segments[k].start;
+                    let rows: Vec<usize> = positions[*example].iter().map(|p| start + p).collect();
+                    self.pool.apply(&matrix, width, &rows)
+                };
+                vectors.push(pooled);
+            }
+        }
+        Ok(results)
+    }
+}
+
+/// Examples that pass the model together: of similar length, so that attention groups are large.
+fn micro_batches(texts: &[Tokens]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    // Longest first: the last batches, when cores run out of work, are short.
+    order.sort_by_key(|&i| std::cmp::Reverse(texts[i].len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = 0;
+    for example in order {
+        let length = texts[example].len();
+        match batches.last_mut() {
+            Some(batch) if tokens + length <= BATCH_TOKENS => {
+                batch.push(example);
+                tokens += length;
+            }
+            _ => {
+                batches.push(vec![example]);
+                tokens = length;
+            }
+        }
+    }
+    batches
+}

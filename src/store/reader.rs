@@ -1,0 +1,227 @@
+//! Reading a run back, one column at a time.
+
+use super::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::text::dataset::Values;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int64Type, UInt32Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+/// The vectors of one hook point, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// How many numbers a row has.
+    pub width: usize,
+    /// All numbers; row `i` is `values[i * width..(i + 1) * width]`.
+    pub values: Vec<f32>,
+}
+
+impl Vectors {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+}
+
+impl Run {
+    /// Opens a finished run.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFile`]; [`Error::BadRun`] if the folder is no run or is unfinished.
+    pub fn open(path: &Path) -> Result<Self> {
+        let manifest = Manifest::read(path)?;
+        if !manifest.complete {
+            return Err(Error::BadRun {
+                path: path.to_owned(),
+                problem: "the run is unfinished; finish it with `plumb extract … --resume`"
+                    .to_owned(),
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            manifest,
+        })
+    }
+
+    /// What the run holds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The run's folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.manifest.shards.iter().map(|s| s.rows).sum()
+    }
+
+    /// The vectors of a hook point.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`] with those that the run has; [`Error::BadRun`] and [`Error::Parquet`] for damaged shards.
+    pub fn vectors(&self, point: &str) -> Result<Vectors> {
+        let card = self
+            .manifest
+            .point(point)
+            .ok_or_else(|| Error::NoSuchPoint {
+                point: point.to_owned(),
+                reason: format!(
+                    "the run {} holds {}",
+                    self.path.display(),
+                    self.point_names().join(", ")
+                ),
+            })?;
+        let width = card.shape.iter().product();
+        let mut values = Vec::with_capacity(self.rows() * width);
+        self.each_array(point, |path, array| {
+            let list = array
+                .as_fixed_size_list_opt()
+                .filter(|l| l.value_length() as usize == width && l.null_count() == 0)
+                .ok_or_else(|| damaged(path, point))?;
+            let inner = list.values();
+            // A batch of the reader may be a slice of a longer array.
+            let inner = inner.slice(list.value_offset_at(0) as usize, list.len() * width);
+            if let Some(floats) = inner.as_primitive_opt::<Float32Type>() {
+                values.extend_from_slice(floats.values());
+            } else if let Some(halves) = inner.as_primitive_opt::<Float16Type>() {
+                values.extend(halves.values().iter().map(|v| v.to_f32()));
+            } else {
+                return Err(damaged(path, point));
+            }
+            Ok(())
+        })?;
+        Ok(Vectors { width, values })
+    }
+
+    /// The names of the hook points, in order of depth.
+    pub fn point_names(&self) -> Vec<String> {
+        let points = self.manifest.plan.points.iter();
+        points.map(|p| p.name.clone()).collect()
+    }
+
+    /// A column of the data set that the run carries, one value a row of the run.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchColumn`] with the nearest name; as [`Run::vectors`] for damage.
+    pub fn column(&self, name: &str) -> Result<Values> {
+        let carried = &self.manifest.plan.data.columns;
+        if !carried.iter().any(|c| c == name) {
+            return Err(Error::NoSuchColumn {
+                path: self.path.clone(),
+                column: name.to_owned(),
+                available: carried.clone(),
+            });
+        }
+        let mut values: Option<Values> = None;
+        self.each_array(name, |path, array| {
+            let read = read_values(array).ok_or_else(|| damaged(path, name))?;
+            match (&mut values, read) {
+                (None, read) => values = Some(read),
+                (Some(Values::Text(a)), Values::Text(b)) => a.extend(b),
+                (Some(Values::Integer(a)), Values::Integer(b)) => a.extend(b),
+                (Some(Values::Number(a)), Values::Number(b)) => a.extend(b),
+                (Some(Values::Boolean(a)), Values::Boolean(b)) => a.extend(b),
+                _ => return Err(damaged(path, name)),
+            }
+            Ok(())
+        })?;
+        values.ok_or_else(|| damaged(&self.path, name))
+    }
+
+    /// The example (row of the data file) of each row of the run.
+    ///
+    /// # Errors
+    /// As [`Run::vectors`], for damage.
+    pub fn examples(&self) -> Result<Vec<u32>> {
+        let mut examples = Vec::with_capacity(self.rows());
+        self.each_array("example", |path, array| {
+            let array = array.as_primitive_opt::<UInt32Type>();
+            let array = array.ok_or_else(|| damaged(path, "example"))?;
+            examples.extend_from_slice(array.values());
+            Ok(())
+        })?;
+        Ok(examples)
+    }
+
+    /// Calls `take` with a column of every shard, piece by piece, and checks that each shard has the rows that it should.
+    fn each_array(
+        &self,
+        column: &str,
+        mut take: impl FnMut(&Path, &ArrayRef) -> Result<()>,
+    ) -> Result<()> {
+        for shard in &self.manifest.shards {
+            let path = self.path.join(&shard.file);
+            let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
+            let failed = |source| Error::Parquet {
+                path: path.clone(),
+                source,
+            };
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
+            let root = builder
+                .schema()
+                .index_of(column)
+                .map_err(|_| damaged(&path, column))?;
+            let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
+            let reader = builder
+                .with_projection(mask)
+                .with_batch_size(4096)
+                .build()
+                .map_err(failed)?;
+            let mut rows = 0;
+            for batch in reader {
+                let batch = batch.map_err(|e| failed(e.into()))?;
+                rows += batch.num_rows();
+                take(&path, batch.column(0))?;
+            }
+            if rows != shard.rows {
+                return Err(Error::BadRun {
+                    path,
+                    problem: format!(
+                        "the shard has {rows} rows where the manifest says {}; extract the run again",
+                        shard.rows
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path, column: &str) -> Error {
+    Error::BadRun {
+        path: path.to_owned(),
+        problem: format!(
+            "the column `{column}` is missing or not of the type that the manifest says; extract the run again"
+        ),
+    }
+}
+
+fn read_values(array: &ArrayRef) -> Option<Values> {
+    Some(match array.data_type() {
+        DataType::Utf8 => {
+            let texts = array.as_string_opt::<i32>()?;
+            Values::Text(texts.iter().map(|t| t.map(str::to_owned)).collect())
+        }
+        DataType::Int64 => Values::Integer(array.as_primitive_opt::<Int64Type>()?.iter().collect()),
+        DataType::Float64 => {
+            Values::Number(array.as_primitive_opt::<Float64Type>()?.iter().collect())
+        }
+        DataType::Boolean => Values::Boolean(array.as_boolean_opt()?.iter().collect()),
+        _ => return None,
+    })
+}
