@@ -90,7 +90,9 @@ pub enum Error {
     #[error("{}: {} weight(s) are not part of the architecture that config.json describes, among them `{}`", path.display(), names.len(), names.first().map(String::as_str).unwrap_or(""))]
     UnusedWeights { path: PathBuf, names: Vec<String> },
     /// More tokens than the model has positions.
-    #[error("row {row}: {tokens} tokens, but the model reads at most {context}; leave --no-truncate out to cut long texts")]
+    #[error(
+        "row {row}: {tokens} tokens, but the model reads at most {context}; leave --no-truncate out to cut long texts"
+    )]
     TooLong {
         row: usize,
         tokens: usize,

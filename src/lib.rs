@@ -4,12 +4,12 @@
 //! (`tests/layering.rs` checks it). See ARCHITECTURE.md for one line a file.
 #![forbid(unsafe_code)]
 
-pub mod error;
-pub mod hook;
-pub mod text;
-pub mod model;
-pub mod store;
 pub mod analysis;
-pub mod figure;
-pub mod report;
 pub mod cli;
+pub mod error;
+pub mod figure;
+pub mod hook;
+pub mod model;
+pub mod report;
+pub mod store;
+pub mod text;

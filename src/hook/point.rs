@@ -273,10 +273,7 @@ fn layer_count(available: &[HookPoint]) -> usize {
 
 fn absence(out_of_range: bool, available: &[HookPoint]) -> String {
     match layer_count(available) {
-        n if out_of_range => format!(
-            "it has {n} blocks, numbered 0 to {}",
-            n.saturating_sub(1)
-        ),
+        n if out_of_range => format!("it has {n} blocks, numbered 0 to {}", n.saturating_sub(1)),
         _ => "its architecture has no such place".to_owned(),
     }
 }
