@@ -1,5 +1,6 @@
 //! The penalty λ, chosen by cross-validation within the training rows.
 
+use super::data::{ClassTask, NumberTask};
 use super::gram::Gram;
 use super::logistic::{Logistic, LogisticParams, Problem, Solution, classes, decide};
 use super::ridge;
@@ -36,13 +37,15 @@ impl Search {
     pub(super) fn logistic(
         &self,
         x: &Matrix,
-        labels: &[usize],
+        task: &ClassTask,
         groups: Option<&[usize]>,
         params: LogisticParams,
     ) -> Result<Choice> {
-        let of_fold: Vec<(Vec<f64>, usize)> = folds(labels, groups, self.folds, self.seed)?
+        let folds = folds(&task.train, groups, self.folds, self.seed)
+            .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))?;
+        let of_fold: Vec<(Vec<f64>, usize)> = folds
             .par_iter()
-            .map(|held_out| self.right_in_fold(x, labels, held_out, params))
+            .map(|held_out| self.right_in_fold(x, task, held_out, params))
             .collect::<Result<_>>()?;
         let right = total(self.grid.len(), of_fold.iter().map(|(right, _)| right));
         Ok(Choice {
@@ -55,49 +58,46 @@ impl Search {
     fn right_in_fold(
         &self,
         x: &Matrix,
-        labels: &[usize],
+        task: &ClassTask,
         held_out: &[usize],
         params: LogisticParams,
     ) -> Result<(Vec<f64>, usize)> {
         let kept = complement(x.rows(), held_out);
-        // A rare class may have no row in this fold's training part; its held-out rows then count as wrong.
-        let mut present: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
-        present.sort_unstable();
-        present.dedup();
-        if let [only] = present[..] {
-            let right = held_out.iter().filter(|row| labels[**row] == only).count();
-            return Ok((vec![right as f64; self.grid.len()], 0));
-        }
-        let own: Vec<usize> = kept
-            .iter()
-            .map(|row| present.partition_point(|class| *class < labels[*row]))
-            .collect();
+        let labels: Vec<usize> = kept.iter().map(|row| task.train[*row]).collect();
         let (z, held) = standardized(x, &kept, held_out)?;
-        let problem = Problem::new(&z, present.len());
+        let problem = Problem::new(&z, task.names.len());
         let (mut right, mut failed) = (Vec::new(), 0);
         let mut warm: Option<Solution> = None;
         for &lambda in &self.grid {
             let fit: Logistic = LogisticParams { lambda, ..params }.check()?;
-            warm = problem.solve(&fit, &[&own], &[warm.as_ref()])?.pop();
+            warm = problem.solve(&fit, &[&labels], &[warm.as_ref()])?.pop();
             let Some(solution) = &warm else { continue };
             failed += usize::from(!solution.end.is_converged());
             let scores = decide(&held, &solution.weights(), solution.intercepts())?;
             let hits = classes(&scores)
                 .into_iter()
                 .zip(held_out)
-                .filter(|(class, row)| present[*class] == labels[**row]);
+                .filter(|(class, row)| *class == task.train[**row]);
             right.push(hits.count() as f64);
         }
         Ok((right, failed))
     }
 
     /// The λ with the highest R² of the held-out rows, over all folds together and averaged over targets.
-    pub(super) fn ridge(&self, x: &Matrix, y: &Matrix, groups: Option<&[usize]>) -> Result<Choice> {
+    pub(super) fn ridge(
+        &self,
+        x: &Matrix,
+        task: &NumberTask,
+        groups: Option<&[usize]>,
+    ) -> Result<Choice> {
+        let y = &task.train;
         let means = y.column_means();
         let spread: Vec<f64> = (0..y.cols())
             .map(|k| (0..y.rows()).map(|i| (y.at(i, k) - means[k]).powi(2)).sum())
             .collect();
-        let of_fold: Vec<Vec<f64>> = folds(&vec![0; x.rows()], groups, self.folds, self.seed)?
+        let folds = folds(&vec![0; x.rows()], groups, self.folds, self.seed)
+            .map_err(|e| e.named(&task.names.join(", "), |_| "all training rows".to_owned()))?;
+        let of_fold: Vec<Vec<f64>> = folds
             .par_iter()
             .map(|held_out| self.explained_in_fold(x, y, held_out, &spread))
             .collect::<Result<_>>()?;

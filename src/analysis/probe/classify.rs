@@ -3,7 +3,7 @@
 use super::choose::Choice;
 use super::data::ClassTask;
 use super::logistic::{Problem, Solution, classes, decide, probabilities};
-use super::params::{Kind, Lambda, SweepParams};
+use super::params::Kind;
 use super::result::{Controls, LayerResult, Metrics};
 use super::shuffle::shuffled_rows;
 use super::sweep::Layer;
@@ -17,7 +17,7 @@ const IMBALANCE: f64 = 0.8;
 pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
     let choice = params.choose_lambda(|search| {
-        search.logistic(&layer.raw_train, &task.train, groups, params.solver(1.0))
+        search.logistic(&layer.raw_train, task, groups, params.solver(1.0))
     })?;
     let logistic = params.solver(choice.lambda).check()?;
     let problem = Problem::new(&layer.train, task.names.len());
@@ -139,7 +139,6 @@ fn warnings(
             task.names[class]
         ));
     }
-    warnings.extend(rare_classes(task, layer.params));
     let failed = controls
         .iter()
         .filter(|fit| !fit.end.is_converged())
@@ -157,19 +156,4 @@ fn warnings(
         ));
     }
     warnings
-}
-
-/// A class with fewer training rows than folds is missing from some folds, so that λ is chosen without it there.
-fn rare_classes(task: &ClassTask, params: &SweepParams) -> Vec<String> {
-    let folds = match params.lambda {
-        Lambda::Choose { folds, .. } => folds,
-        Lambda::Fixed(_) => 0,
-    };
-    let counts = task.training_counts().into_iter().zip(&task.names);
-    counts
-        .filter(|(rows, _)| *rows < folds)
-        .map(|(rows, name)| {
-            format!("the class `{name}` has {rows} training row(s), fewer than the {folds} folds that choose λ")
-        })
-        .collect()
 }

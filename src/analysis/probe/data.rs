@@ -28,6 +28,7 @@ pub enum Labels {
 /// The classes that the training rows have, numbered anew from 0 in their old order.
 #[derive(Debug)]
 pub(super) struct ClassTask {
+    pub(super) column: String,
     pub(super) names: Vec<String>,
     pub(super) train: Vec<usize>,
     pub(super) test: Vec<usize>,
@@ -76,6 +77,7 @@ impl ClassTask {
             rows.iter().map(place).collect()
         };
         Ok(Self {
+            column: column.to_owned(),
             names: kept.iter().map(|class| names[*class].clone()).collect(),
             train: renumbered(&split.train),
             test: renumbered(&split.test),

@@ -347,3 +347,149 @@ pub(super) fn classes(scores: &Matrix) -> Vec<usize> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Overlapping classes on features that depend on each other.
+    fn data(n: usize, d: usize, classes: usize, seed: u64) -> (Matrix, Vec<usize>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let labels: Vec<usize> = (0..n).map(|row| row % classes).collect();
+        let common: Vec<f64> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let x = Matrix::from_fn(n, d, |i, j| {
+            let signal = if j % classes == labels[i] { 0.7 } else { 0.0 };
+            signal + common[i] + rng.random_range(-1.0..1.0)
+        });
+        (x, labels)
+    }
+
+    fn fit(x: &Matrix, labels: &[usize], classes: usize, lambda: f64) -> FittedLogistic {
+        let params = LogisticParams {
+            lambda,
+            tolerance: 1e-9,
+            ..LogisticParams::default()
+        };
+        params.check().unwrap().fit(x, labels, classes).unwrap()
+    }
+
+    fn furthest(a: &Matrix, b: &Matrix) -> f64 {
+        let pairs = a.as_slice().iter().zip(b.as_slice());
+        pairs.fold(0.0, |m, (a, b)| m.max((a - b).abs()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn shifting_and_rescaling_a_feature_changes_no_probability(
+            seed in 0u64..99, classes in 2usize..5, shift in -50f64..50.0, scale in 0.01f64..100.0
+        ) {
+            let (x, labels) = data(90, 6, classes, seed);
+            let moved = Matrix::from_fn(90, 6, |i, j| match j {
+                2 => scale * x.at(i, j) + shift,
+                _ => x.at(i, j),
+            });
+            let (a, b) = (fit(&x, &labels, classes, 0.03), fit(&moved, &labels, classes, 0.03));
+            let gap = furthest(&a.predict_proba(&x).unwrap(), &b.predict_proba(&moved).unwrap());
+            prop_assert!(gap < 1e-6, "{gap:e}");
+        }
+
+        #[test]
+        fn renaming_classes_renames_the_columns(seed in 0u64..99, classes in 2usize..5, by in 1usize..4) {
+            let (x, labels) = data(90, 6, classes, seed);
+            let renamed: Vec<usize> = labels.iter().map(|l| (l + by) % classes).collect();
+            let a = fit(&x, &labels, classes, 0.03).predict_proba(&x).unwrap();
+            let b = fit(&x, &renamed, classes, 0.03).predict_proba(&x).unwrap();
+            let back = Matrix::from_fn(90, classes, |i, k| b.at(i, (k + by) % classes));
+            prop_assert!(furthest(&a, &back) < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_solution_is_where_the_gradient_vanishes() {
+        for (n, d, classes) in [(200, 8, 2), (200, 8, 4), (30, 80, 2), (30, 80, 3)] {
+            let (x, labels) = data(n, d, classes, 1);
+            let probe = fit(&x, &labels, classes, 1e-3);
+            let z = probe.standardizer().apply(&x).unwrap();
+            // The gradient written out anew: Zᵀ(p − y)/n + λW, and the residuals' mean.
+            let p = probe.predict_proba(&x).unwrap();
+            let first = if classes == 2 { 1 } else { 0 };
+            let residuals = Matrix::from_fn(n, classes - first, |i, k| {
+                let truth = if labels[i] == k + first { 1.0 } else { 0.0 };
+                (p.at(i, k + first) - truth) / n as f64
+            });
+            let data_part = z.transposed_times(&residuals).unwrap();
+            let w = probe.standardized_weights();
+            let gradient =
+                Matrix::from_fn(d, w.cols(), |j, k| data_part.at(j, k) + 1e-3 * w.at(j, k));
+            assert!(furthest(&gradient, &Matrix::zeros(d, w.cols())) < 1e-8);
+            assert!(
+                residuals
+                    .column_means()
+                    .iter()
+                    .all(|m| (m * n as f64).abs() < 1e-8)
+            );
+        }
+    }
+
+    #[test]
+    fn both_spaces_decide_alike() {
+        let (x, labels) = data(60, 5, 3, 4);
+        let probe = fit(&x, &labels, 3, 0.1);
+        let raw = decide(&x, probe.weights(), probe.intercepts()).unwrap();
+        assert!(furthest(&raw, &probe.decision(&x).unwrap()) < 1e-10);
+        let p = probe.predict_proba(&x).unwrap();
+        for row in 0..60 {
+            assert!((p.row(row).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn fits_side_by_side_are_the_fits_alone() {
+        let (x, labels) = data(120, 7, 3, 8);
+        let z = Standardizer::fit(&x).apply(&x).unwrap();
+        let other: Vec<usize> = labels.iter().rev().copied().collect();
+        let problem = Problem::new(&z, 3);
+        let logistic = LogisticParams::default().check().unwrap();
+        let together = problem
+            .solve(&logistic, &[&labels, &other], &[None, None])
+            .unwrap();
+        for (labels, joint) in [(&labels, &together[0]), (&other, &together[1])] {
+            let alone = problem.solve(&logistic, &[labels], &[None]).unwrap();
+            let gaps = alone[0]
+                .point
+                .iter()
+                .zip(&joint.point)
+                .map(|(a, b)| (a - b).abs());
+            assert!(gaps.fold(0.0, f64::max) < 1e-4);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_refused() {
+        let (x, labels) = data(12, 2, 2, 0);
+        let logistic = LogisticParams::default().check().unwrap();
+        let message =
+            |labels: &[usize], classes| logistic.fit(&x, labels, classes).unwrap_err().to_string();
+        assert!(message(&labels[..5], 2).contains("one label for each row"));
+        assert!(message(&labels, 3).contains("class 2: no training row"));
+        assert!(message(&labels, 1).contains("needs two classes"));
+        assert!(message(&[5; 12], 2).contains("labels count from 0"));
+        for lambda in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let params = LogisticParams {
+                lambda,
+                ..LogisticParams::default()
+            };
+            assert!(
+                params
+                    .check()
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("lambda = ")
+            );
+        }
+    }
+}

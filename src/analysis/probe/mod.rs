@@ -58,3 +58,6 @@ fn check_rows(x: &Matrix, labels: usize) -> Result<()> {
         problem: problem.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod reference;

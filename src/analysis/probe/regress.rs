@@ -14,8 +14,7 @@ use crate::error::{Error, Result};
 
 pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
-    let choice =
-        params.choose_lambda(|search| search.ridge(&layer.raw_train, &task.train, groups))?;
+    let choice = params.choose_lambda(|search| search.ridge(&layer.raw_train, task, groups))?;
     let n = layer.train.rows();
     let factor = Gram::of(&layer.train).factor(n as f64 * choice.lambda)?;
     let (weights, means) = ridge::solve(&factor, &task.train)?;
