@@ -1,1 +1,63 @@
-//! Linear probes.
+//! Linear probes: can a linear map read this label from these activations, and how much of that is the probe's own doing?
+//!
+//! One convention for all kinds: the mean loss over the training rows plus `λ/2 · ‖W‖²`, on features standardised with the
+//! statistics of the training rows, the intercept free. The loss of a row is the cross-entropy in nats (logistic) or half
+//! the squared error (ridge). In scikit-learn's terms, after a `StandardScaler` fitted on the training rows,
+//! `LogisticRegression(C = 1 / (n·λ))` and `Ridge(alpha = n·λ)` with `n` training rows.
+
+mod choose;
+mod classify;
+mod data;
+mod gram;
+mod line_search;
+mod logistic;
+mod loss;
+mod params;
+mod regress;
+mod result;
+mod ridge;
+mod shuffle;
+mod solver;
+mod standardize;
+mod sweep;
+
+pub use data::Labels;
+pub use logistic::{FittedLogistic, Logistic, LogisticParams};
+pub use params::{DEFAULT_GRID, Kind, Lambda, SweepParams};
+pub use result::{Controls, LayerResult, Metrics};
+pub use ridge::{FittedRidge, Ridge, RidgeParams};
+pub use solver::{Convergence, Stop};
+pub use standardize::Standardizer;
+pub use sweep::probe_layer;
+
+use crate::analysis::matrix::Matrix;
+use crate::error::{Error, Result};
+
+fn check_lambda(lambda: f64) -> Result<()> {
+    if lambda > 0.0 && lambda.is_finite() {
+        return Ok(());
+    }
+    Err(Error::BadParameter {
+        name: "lambda",
+        value: lambda.to_string(),
+        problem: "the penalty must be above 0: without one, classes that can be separated have no best probe, and more \
+                  features than rows have no unique one"
+            .to_owned(),
+    })
+}
+
+fn check_rows(x: &Matrix, labels: usize) -> Result<()> {
+    let problem = match x.rows() {
+        0 => "there are no rows to fit to",
+        rows if rows != labels => "there must be one label for each row",
+        _ => return Ok(()),
+    };
+    Err(Error::BadParameter {
+        name: "labels",
+        value: format!("{labels} labels for {} rows", x.rows()),
+        problem: problem.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod reference;

@@ -1,0 +1,140 @@
+//! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with and logistic regression is preconditioned by.
+
+use crate::analysis::matrix::Matrix;
+use crate::error::{Error, Result};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::{factor, solve};
+use faer::{Mat, MatRef, Par};
+
+/// The smaller of the two Gram matrices of `z`: `ZᵀZ` (features) or, with more features than rows, `ZZᵀ`.
+#[derive(Debug)]
+pub(super) struct Gram<'a> {
+    z: &'a Matrix,
+    product: Matrix,
+}
+
+impl<'a> Gram<'a> {
+    pub(super) fn of(z: &'a Matrix) -> Self {
+        let product = match is_dual(z) {
+            true => z.row_gram(),
+            false => z.gram(),
+        };
+        Self { z, product }
+    }
+
+    /// Factors it with `penalty` on the diagonal.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if the penalty is so small that the sum is singular in `f64`.
+    pub(super) fn factor(&self, penalty: f64) -> Result<Factor<'a>> {
+        let mut lower = self.product.view().to_owned();
+        for i in 0..lower.nrows() {
+            lower[(i, i)] += penalty;
+        }
+        // On one core: the same bits on any number of them. The parallelism is over folds and layers.
+        let scratch =
+            factor::cholesky_in_place_scratch::<f64>(lower.nrows(), Par::Seq, Default::default());
+        factor::cholesky_in_place(
+            lower.as_mut(),
+            Default::default(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Default::default(),
+        )
+        .map_err(|_| Error::BadParameter {
+            name: "lambda",
+            value: format!("{:e}", penalty / self.z.rows() as f64),
+            problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
+        })?;
+        Ok(Factor {
+            z: self.z,
+            lower,
+            penalty,
+        })
+    }
+}
+
+fn is_dual(z: &Matrix) -> bool {
+    z.cols() > z.rows()
+}
+
+/// `ZᵀZ + ρI` or `ZZᵀ + ρI` as `LLᵀ`.
+#[derive(Debug)]
+pub(super) struct Factor<'a> {
+    z: &'a Matrix,
+    lower: Mat<f64>,
+    penalty: f64,
+}
+
+impl Factor<'_> {
+    /// The ridge weights `(ZᵀZ + ρI)⁻¹ Zᵀ Y`, or the same as `Zᵀ (ZZᵀ + ρI)⁻¹ Y`.
+    pub(super) fn ridge(&self, y: &Matrix) -> Result<Matrix> {
+        match is_dual(self.z) {
+            true => self.z.transposed_times(&self.solve(y)),
+            false => Ok(self.solve(&self.z.transposed_times(y)?)),
+        }
+    }
+
+    /// `(ZᵀZ + ρI)⁻¹ V`; in the dual form by Woodbury's identity, `(V − Zᵀ (ZZᵀ + ρI)⁻¹ Z V) / ρ`.
+    pub(super) fn inverse_times(&self, v: &Matrix) -> Result<Matrix> {
+        if !is_dual(self.z) {
+            return Ok(self.solve(v));
+        }
+        let inside = self.z.transposed_times(&self.solve(&self.z.times(v)?))?;
+        Ok(Matrix::from_fn(v.rows(), v.cols(), |i, j| {
+            (v.at(i, j) - inside.at(i, j)) / self.penalty
+        }))
+    }
+
+    fn solve(&self, rhs: &Matrix) -> Matrix {
+        let mut x = rhs.clone();
+        let lower: MatRef<'_, f64> = self.lower.as_ref();
+        solve::solve_in_place(
+            lower,
+            x.view_mut(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(faer::dyn_stack::StackReq::EMPTY)),
+        );
+        x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn both_forms_solve_the_penalised_normal_equations() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for (n, d) in [(40, 7), (7, 40), (12, 12)] {
+            let z = Matrix::from_fn(n, d, |_, _| rng.random_range(-1.0..1.0));
+            let y = Matrix::from_fn(n, 2, |_, _| rng.random_range(-1.0..1.0));
+            let v = Matrix::from_fn(d, 3, |_, _| rng.random_range(-1.0..1.0));
+            let factor = Gram::of(&z).factor(0.7).unwrap();
+            // Multiplying back: (ZᵀZ + ρI) · answer.
+            let back = |w: &Matrix| {
+                let product = z.gram().times(w).unwrap();
+                Matrix::from_fn(d, w.cols(), |i, j| product.at(i, j) + 0.7 * w.at(i, j))
+            };
+            let close = |a: &Matrix, b: &Matrix| {
+                let pairs = a.as_slice().iter().zip(b.as_slice());
+                pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-10)
+            };
+            let zy = z.transposed_times(&y).unwrap();
+            assert!(close(&back(&factor.ridge(&y).unwrap()), &zy), "{n} × {d}");
+            assert!(
+                close(&back(&factor.inverse_times(&v).unwrap()), &v),
+                "{n} × {d}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_penalty_lost_in_rounding_is_refused() {
+        let z = Matrix::from_fn(50, 4, |i, j| i as f64 * (j + 1) as f64);
+        let error = Gram::of(&z).factor(1e-30).unwrap_err().to_string();
+        assert!(error.contains("give a larger one"), "{error}");
+    }
+}

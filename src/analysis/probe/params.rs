@@ -1,0 +1,139 @@
+//! How layers are probed.
+
+use super::check_lambda;
+use super::choose::{Choice, Search};
+use super::logistic::LogisticParams;
+use crate::analysis::inference::Bootstrap;
+use crate::error::{Error, Result};
+use serde::Serialize;
+
+/// The penalties that are tried unless others are given: decades from 1e-4 to 10.
+pub const DEFAULT_GRID: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
+
+/// Which probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Logistic regression, for classes. The main metric is accuracy.
+    Logistic,
+    /// Ridge regression, for numbers. The main metric is R², the mean over targets where there are several.
+    Ridge,
+}
+
+impl Kind {
+    /// The name of the metric that controls are given in.
+    pub fn main_metric(self) -> &'static str {
+        match self {
+            Kind::Logistic => "accuracy",
+            Kind::Ridge => "r2",
+        }
+    }
+}
+
+/// The penalty λ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lambda {
+    /// This one.
+    Fixed(f64),
+    /// The one that does best on held-out folds of the training rows; the largest of equals.
+    Choose {
+        /// What is tried.
+        grid: Vec<f64>,
+        /// Into how many folds the training rows are cut, by class and, where there are groups, by group.
+        folds: usize,
+    },
+}
+
+/// How layers are probed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SweepParams {
+    /// Which probe.
+    pub kind: Kind,
+    /// The penalty.
+    pub lambda: Lambda,
+    /// The one seed of folds, shuffles and resamples.
+    pub seed: u64,
+    /// Shuffles of the training labels that the `shuffled` control averages; 0 for none.
+    pub shuffles: usize,
+    /// Resamples for the intervals; 0 for none.
+    pub bootstrap: usize,
+    /// The largest absolute entry of the gradient at which a logistic fit counts as converged.
+    pub tolerance: f64,
+    /// Steps after which a logistic fit ends, converged or not.
+    pub max_iterations: usize,
+}
+
+impl SweepParams {
+    /// The defaults for this kind of probe: λ chosen from [`DEFAULT_GRID`] by 5 folds, 5 shuffles, 1000 resamples, seed 0.
+    pub fn new(kind: Kind) -> Self {
+        let solver = LogisticParams::default();
+        Self {
+            kind,
+            lambda: Lambda::Choose {
+                grid: DEFAULT_GRID.to_vec(),
+                folds: 5,
+            },
+            seed: 0,
+            shuffles: 5,
+            bootstrap: Bootstrap::default().resamples,
+            tolerance: solver.tolerance,
+            max_iterations: solver.max_iterations,
+        }
+    }
+
+    /// Checks the ranges; [`probe_layer`] does it too, but a caller may want to know before the expensive work.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`].
+    pub fn check(&self) -> Result<()> {
+        let bad = |name: &'static str, value: usize, problem: &str| {
+            Err(Error::BadParameter {
+                name,
+                value: value.to_string(),
+                problem: problem.to_owned(),
+            })
+        };
+        match &self.lambda {
+            Lambda::Fixed(lambda) => check_lambda(*lambda)?,
+            Lambda::Choose { grid, .. } if grid.is_empty() => {
+                return bad("grid", 0, "give at least one λ to choose from");
+            }
+            Lambda::Choose { folds, .. } if *folds < 2 => {
+                return bad("folds", *folds, "choosing λ needs at least 2 folds");
+            }
+            Lambda::Choose { grid, .. } => grid.iter().try_for_each(|l| check_lambda(*l))?,
+        }
+        self.solver(1.0).check().map(|_| ())
+    }
+
+    pub(super) fn solver(&self, lambda: f64) -> LogisticParams {
+        LogisticParams {
+            lambda,
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
+        }
+    }
+
+    /// The λ to use, chosen by `choose` where there is a choice.
+    pub(super) fn choose_lambda(
+        &self,
+        choose: impl FnOnce(&Search) -> Result<Choice>,
+    ) -> Result<Choice> {
+        match &self.lambda {
+            Lambda::Fixed(lambda) => Ok(Choice {
+                lambda: *lambda,
+                not_converged: 0,
+            }),
+            Lambda::Choose { grid, folds } => choose(&Search::new(grid, *folds, self.seed)),
+        }
+    }
+
+    pub(super) fn bootstrap(&self) -> Bootstrap {
+        Bootstrap {
+            resamples: self.bootstrap,
+            seed: self.seed,
+            ..Bootstrap::default()
+        }
+    }
+}
