@@ -28,8 +28,8 @@ pub enum Error {
     #[error("{}: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     /// An output folder is there already.
-    #[error("{}: the output folder exists; give --resume to finish it, --force to replace it, or another --out", path.display())]
-    OutputExists { path: PathBuf },
+    #[error("{}: the output folder exists; give {advice} or another --out", path.display())]
+    OutputExists { path: PathBuf, advice: &'static str },
 
     // ---- data --------------------------------------------------------------------------------------------------
     /// A data file with a line that is not UTF-8 (lines count from 1).

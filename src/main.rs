@@ -1,2 +1,7 @@
 //! The `plumb` binary; everything is in the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plumb::cli::main()
+}

@@ -1,1 +1,103 @@
 //! The doors: what was typed -> checked plan -> run -> result out.
+//!
+//! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
+//! says why and what to do) or 2 (the command line is at fault).
+
+mod extract;
+mod models;
+mod output;
+mod probe;
+mod verify;
+
+use crate::error::Error;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// A workbench for looking inside transformer language models.
+#[derive(Debug, Parser)]
+#[command(name = "plumb", version, max_term_width = 110)]
+#[command(
+    after_help = "Start with `plumb demo`, which needs no network, or `plumb extract --help`."
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Extract(extract::Args),
+    Verify(verify::Args),
+    Probe(probe::Args),
+    Models(models::Args),
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    silence_panics();
+    match std::panic::catch_unwind(|| run(args)) {
+        Ok(Ok(result)) => print(&result),
+        Ok(Err(error)) => report(&error),
+        Err(_) => {
+            let place = PANIC.lock().map(|p| p.clone()).unwrap_or_default();
+            eprintln!(
+                "error: plumb met an internal fault ({place}); please report it with the command"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; what it returns is its result, for standard output.
+fn run(args: Args) -> anyhow::Result<String> {
+    match args.command {
+        Command::Extract(args) => extract::run(args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Probe(args) => probe::run(args),
+        Command::Models(args) => models::run(&args),
+    }
+}
+
+/// A reader that closed the pipe (`plumb … | head`) has seen what it wanted.
+fn print(result: &str) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(result.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: the result could not be written to standard output: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    match error.downcast_ref::<Error>() {
+        Some(error) if error.is_usage() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Where the last panic happened.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// A panic is a fault of ours; users get one sentence instead of a backtrace. (Some libraries panic on hostile files; where
+/// that is known, the reader catches it, and nothing should be printed at all.)
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        if let Ok(mut last) = PANIC.lock() {
+            *last = match info.payload_as_str() {
+                Some(message) => format!("{message}, at {place}"),
+                None => place,
+            };
+        }
+    }));
+}

@@ -1,3 +1,4 @@
-//! What people carry away: tables.
+//! What people carry away: reports and tables.
 
+pub mod probe;
 pub mod table;

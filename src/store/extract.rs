@@ -125,6 +125,7 @@ fn begin(out: &Path, manifest: &Manifest, resume: bool) -> Result<()> {
         if !resume {
             return Err(Error::OutputExists {
                 path: out.to_owned(),
+                advice: "--resume to finish it, --force to replace it,",
             });
         }
         let there = Manifest::read(out)?;

@@ -248,6 +248,22 @@ impl Dataset {
 }
 
 impl Values {
+    /// The number of cells.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Text(v) => v.len(),
+            Values::Integer(v) => v.len(),
+            Values::Number(v) => v.len(),
+            Values::Boolean(v) => v.len(),
+            Values::Tokens(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What the cells are, in the plural.
     fn kind(&self) -> &'static str {
         match self {

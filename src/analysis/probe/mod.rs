@@ -9,6 +9,7 @@ mod choose;
 mod classify;
 mod data;
 mod gram;
+mod labels;
 mod line_search;
 mod logistic;
 mod loss;
@@ -22,6 +23,7 @@ mod standardize;
 mod sweep;
 
 pub use data::Labels;
+pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};
 pub use params::{DEFAULT_GRID, Kind, Lambda, SweepParams};
 pub use result::{Controls, LayerResult, Metrics};

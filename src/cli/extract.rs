@@ -1,0 +1,308 @@
+//! `plumb extract`: hidden states of every layer, as Parquet.
+
+use super::output::{bytes, count, progress_bar, refuse_foreign};
+use crate::error::{Error, Result};
+use crate::hook::HookSet;
+use crate::model::{LoadedModel, Model, load};
+use crate::store::{Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, extract};
+use crate::text::dataset::{Column, Dataset, Values};
+use crate::text::tokens::{Tokenizer, Tokens};
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+
+/// Store what passes a model's hook points, for every text of a data set, as Parquet.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  plumb extract --model ./all-MiniLM-L6-v2 --data reviews.csv --text-column text --pool mean --out run/
+  plumb extract --model ./llama --data prompts.jsonl --points 'resid_post,blocks.3-6.attn_out' --out run/
+
+Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
+blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
+pub(super) struct Args {
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json)
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Data file: .csv, .tsv, .jsonl or .parquet
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Column that holds the texts
+    #[arg(
+        long,
+        value_name = "C",
+        default_value = "text",
+        conflicts_with = "ids_column"
+    )]
+    text_column: String,
+    /// Column that holds token ids, for data that is tokenised already; nothing is added to them
+    #[arg(long, value_name = "C")]
+    ids_column: Option<String>,
+    /// Folder to make
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Hook points: names with * and ranges, separated by commas
+    #[arg(long, value_name = "SELECTOR")]
+    points: Option<String>,
+    /// How the tokens of a text become one vector; `none` keeps one vector a token
+    #[arg(long, value_enum, default_value_t = PoolArg::None)]
+    pool: PoolArg,
+    /// Leave special tokens ([CLS], <s>) out of pooling, or out of the rows without pooling
+    #[arg(long)]
+    no_special: bool,
+    /// Type of the numbers on disk
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    dtype: DtypeArg,
+    /// Columns of the data to carry along, separated by commas; default: all
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// Refuse texts that are longer than the model's context instead of cutting them
+    #[arg(long)]
+    no_truncate: bool,
+    /// Finish a run that was stopped
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Replace a run
+    #[arg(long)]
+    force: bool,
+    /// Print what would be stored, and stop
+    #[arg(long)]
+    plan: bool,
+    /// No progress bar
+    #[arg(long)]
+    quiet: bool,
+    /// Print JSON: the manifest
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PoolArg {
+    None,
+    Last,
+    Mean,
+    First,
+    Max,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DtypeArg {
+    F32,
+    F16,
+}
+
+impl Args {
+    fn pool(&self) -> Pool {
+        match self.pool {
+            PoolArg::None => Pool::None,
+            PoolArg::Last => Pool::Last,
+            PoolArg::Mean => Pool::Mean,
+            PoolArg::First => Pool::First,
+            PoolArg::Max => Pool::Max,
+        }
+    }
+
+    fn dtype(&self) -> Dtype {
+        match self.dtype {
+            DtypeArg::F32 => Dtype::F32,
+            DtypeArg::F16 => Dtype::F16,
+        }
+    }
+
+    fn source_column(&self) -> Result<String, String> {
+        match &self.ids_column {
+            Some(ids) => Err(ids.clone()),
+            None => Ok(self.text_column.clone()),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<String> {
+    check_output(&args)?;
+    let data = Dataset::read(&args.data)?;
+    let carried = carried(&args, &data)?;
+    let model = load(&args.model)?;
+    let points = points(&args, &model)?;
+    let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;
+    let plan = Extraction {
+        model: &model,
+        model_name: args.model.display().to_string(),
+        tokenizer_sha256,
+        data: &data,
+        source_column: args.source_column(),
+        tokens: &tokens,
+        carried: &carried,
+        points,
+        pool: args.pool(),
+        special_tokens: match args.no_special {
+            true => SpecialTokens::Excluded,
+            false => SpecialTokens::Included,
+        },
+        dtype: args.dtype(),
+    };
+    if args.plan {
+        return Ok(describe(&plan));
+    }
+    if args.force && args.out.exists() {
+        // The plan is checked by now: what is lost is lost for a run that can begin.
+        std::fs::remove_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
+    }
+    let total: usize = tokens.iter().map(Tokens::len).sum();
+    let bar = progress_bar(total as u64, "tokens", args.quiet);
+    let outcome = extract(&plan, &args.out, args.resume, &|p| match p {
+        Progress::Tokens(n) | Progress::Skipped(n) => bar.inc(n as u64),
+    })?;
+    bar.finish_and_clear();
+    match args.json {
+        true => Ok(format!(
+            "{}\n",
+            serde_json::to_string_pretty(&outcome.manifest)?
+        )),
+        false => Ok(summary(&args.out, &outcome)),
+    }
+}
+
+/// What can be said about the output folder before anything is read.
+fn check_output(args: &Args) -> Result<()> {
+    match (args.out.exists(), args.resume, args.force || args.plan) {
+        (true, false, false) => Err(Error::OutputExists {
+            path: args.out.clone(),
+            advice: "--resume to finish it, --force to replace it,",
+        }),
+        (true, false, true) if args.force => refuse_foreign(&args.out, "manifest.json"),
+        _ => Ok(()),
+    }
+}
+
+/// The columns that rows carry along: those asked for, or all that can be.
+fn carried(args: &Args, data: &Dataset) -> Result<Vec<Column>> {
+    if let Some(names) = &args.columns {
+        return names.iter().map(|n| data.column(n).cloned()).collect();
+    }
+    let mut carried = Vec::new();
+    for name in data.names() {
+        match data.column(&name) {
+            Ok(column) if !matches!(column.values, Values::Tokens(_)) => {
+                carried.push(column.clone());
+            }
+            Ok(_) => {}
+            Err(e) => eprintln!("note: not carried along: {e}"),
+        }
+    }
+    Ok(carried)
+}
+
+fn points(args: &Args, model: &LoadedModel) -> Result<HookSet> {
+    let spec = model.model.spec();
+    match &args.points {
+        None => Ok(HookSet::new(spec.default_points())),
+        Some(selector) => HookSet::select(selector, &spec.points()),
+    }
+}
+
+/// The tokens of every example, and the hash of the tokenizer that made them.
+fn tokenize(
+    args: &Args,
+    data: &Dataset,
+    model: &LoadedModel,
+) -> Result<(Vec<Tokens>, Option<String>)> {
+    let context = model.model.spec().context;
+    let (tokens, sha256) = match &args.ids_column {
+        None => {
+            let texts = data.texts(&args.text_column)?;
+            let tokenizer = Tokenizer::from_folder(&args.model)?;
+            let tokens = tokenizer.encode_all(&texts, Some(context))?;
+            (tokens, Some(tokenizer.sha256().to_owned()))
+        }
+        Some(column) => {
+            let ids = data.token_ids(column)?;
+            // A tokenizer only gives the ids their names; pre-tokenised data need none.
+            let tokenizer = match args.model.join("tokenizer.json").is_file() {
+                true => Some(Tokenizer::from_folder(&args.model)?),
+                false => None,
+            };
+            let tokens = ids
+                .into_iter()
+                .map(|ids| Tokens::from_ids(ids, tokenizer.as_ref(), Some(context)))
+                .collect::<Result<_>>()?;
+            (tokens, tokenizer.map(|t| t.sha256().to_owned()))
+        }
+    };
+    if args.no_truncate {
+        refuse_long(&tokens, context)?;
+    }
+    Ok((tokens, sha256))
+}
+
+fn refuse_long(tokens: &[Tokens], context: usize) -> Result<()> {
+    let long = tokens.iter().enumerate();
+    match long
+        .filter_map(|(row, t)| Some((row, t.truncated_from?)))
+        .next()
+    {
+        None => Ok(()),
+        Some((row, tokens)) => Err(Error::TooLong {
+            row,
+            tokens,
+            context,
+        }),
+    }
+}
+
+/// What a plan would store.
+fn describe(plan: &Extraction<'_>) -> String {
+    use crate::report::table::{Align, Table};
+    let rows: usize = match plan.pool {
+        Pool::None => plan.tokens.iter().map(Tokens::len).sum(),
+        _ => plan.tokens.len(),
+    };
+    let spec = plan.model.model.spec();
+    let mut table = Table::new([
+        ("hook point", Align::Left),
+        ("vector", Align::Right),
+        ("bytes", Align::Right),
+    ]);
+    let mut total = 0;
+    for point in plan.points.points() {
+        let width: usize = spec
+            .row_shape(point.site())
+            .map_or(0, |s| s.iter().product());
+        let size = (width * plan.dtype.size() * rows) as u64;
+        total += size;
+        table.row([point.to_string(), width.to_string(), bytes(size)]);
+    }
+    let tokens: usize = plan.tokens.iter().map(Tokens::len).sum();
+    format!(
+        "{table}{}, {}, {}: {} of vectors\n",
+        count(plan.tokens.len(), "example"),
+        count(tokens, "token"),
+        count(rows, "row"),
+        bytes(total),
+    )
+}
+
+fn summary(out: &Path, outcome: &Outcome) -> String {
+    let manifest = &outcome.manifest;
+    let cut = match &manifest.truncation {
+        t if t.texts == 0 => String::new(),
+        t => format!(
+            "{} cut to the model's {} tokens (the longest had {}; {} lost)\n",
+            count(t.texts, "text"),
+            manifest.plan.model.context,
+            t.longest,
+            count(t.tokens, "token"),
+        ),
+    };
+    let resumed = match outcome.resumed_shards {
+        0 => String::new(),
+        n => format!(", {} of them from before", count(n, "shard")),
+    };
+    format!(
+        "{cut}{}: {}, {}, {}, {} in {}{resumed}\n",
+        out.display(),
+        count(manifest.plan.data.examples, "example"),
+        count(manifest.plan.data.tokens, "token"),
+        count(manifest.plan.points.len(), "hook point"),
+        bytes(outcome.bytes),
+        count(manifest.shards.len(), "shard"),
+    )
+}

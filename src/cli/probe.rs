@@ -1,0 +1,304 @@
+//! `plumb probe`: a probe a layer, with controls, as table and chart.
+
+use super::output::{OutputFolder, command_line, progress_bar};
+use crate::analysis::matrix::Matrix;
+use crate::analysis::probe::{
+    DEFAULT_GRID, Kind, LabelledRows, Labels, Lambda, LayerResult, SweepParams, group_ids,
+    labels_of, natural_kind, probe_layer, spelled,
+};
+use crate::error::{Error, Result};
+use crate::figure::{render_png, render_svg};
+use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source, SplitCard};
+use crate::report::table::stdout_is_styled;
+use crate::store::{Pool, Run};
+use crate::text::dataset::Values;
+use crate::text::split::{self, Split};
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+/// Train a linear probe on every hook point of a run, beside its controls.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  plumb probe run/ --label truth --group entity
+  plumb probe run/ --label label --split-column split --lambda 0.01 --out probe/
+  plumb probe run/ --label latitude,longitude --kind ridge
+
+Features are standardised with the statistics of the training rows. The penalty λ is the same for all kinds: mean loss
++ λ/2·‖W‖², the intercept free (scikit-learn's C is 1/(n·λ), its ridge alpha is n·λ). Beside each score stand the majority
+class (or the mean) and the mean over probes trained on shuffled labels.")]
+pub(super) struct Args {
+    /// Folder of a run with one row a text
+    run: PathBuf,
+    /// Column with the label; several numeric ones, separated by commas, are learned together
+    #[arg(long, value_name = "C,…", value_delimiter = ',', required = true)]
+    label: Vec<String>,
+    /// Kind of probe; default: ridge for numbers, logistic for everything else
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
+    /// Penalty; default: chosen for each layer by 5 folds of the training rows
+    #[arg(long, value_name = "X")]
+    lambda: Option<f64>,
+    /// Column whose equal values stay together in training or in test
+    #[arg(long, value_name = "C")]
+    group: Option<String>,
+    /// Column that holds `train` and `test`; default: a seeded stratified split
+    #[arg(long, value_name = "C")]
+    split_column: Option<String>,
+    /// Share of the rows to test on, without --split-column
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.2,
+        conflicts_with = "split_column"
+    )]
+    test_fraction: f64,
+    /// Seed of split, folds, shuffles and resamples
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Probes on shuffled labels to average
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    shuffles: usize,
+    /// Folder to make, with probe.json, chart.svg and chart.png
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the output folder
+    #[arg(long)]
+    force: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// No progress bar
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KindArg {
+    Logistic,
+    Ridge,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<String> {
+    let run = Run::open(&args.run)?;
+    refuse_token_rows(&run)?;
+    let task = Task::read(&args, &run)?;
+    let out = match &args.out {
+        Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
+        None => None,
+    };
+    let report = ProbeReport {
+        schema_version: SCHEMA_VERSION,
+        command: command_line(),
+        label: args.label.clone(),
+        layers: sweep(&run, &task, args.quiet)?,
+        source: Source::new(&args.run, run.manifest()),
+        params: task.params,
+        split: task.card,
+    };
+    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    if let Some(out) = out {
+        let chart = report.chart();
+        out.write("probe.json", json.as_bytes())?;
+        out.write("chart.svg", render_svg(&chart)?.as_bytes())?;
+        out.write("chart.png", &render_png(&chart)?)?;
+        out.publish()?;
+    }
+    match args.json {
+        true => Ok(json),
+        false => Ok(report.table(stdout_is_styled())),
+    }
+}
+
+/// Labels belong to texts, so a row must be a text: rows of one text on both sides of a split would be a leak.
+fn refuse_token_rows(run: &Run) -> Result<()> {
+    match run.manifest().plan.pool {
+        Pool::None => Err(Error::BadRun {
+            path: run.path().to_owned(),
+            problem: "it has one row a token, and labels belong to texts; extract it with --pool mean, last, first or max".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What is to be learned from which rows, checked before any layer is read.
+struct Task {
+    params: SweepParams,
+    labelled: LabelledRows,
+    groups: Option<Vec<usize>>,
+    split: Split,
+    card: SplitCard,
+}
+
+impl Task {
+    fn read(args: &Args, run: &Run) -> Result<Self> {
+        let columns: Vec<(String, Values)> = args
+            .label
+            .iter()
+            .map(|name| Ok((name.clone(), run.column(name)?)))
+            .collect::<Result<_>>()?;
+        let kind = match args.kind {
+            Some(KindArg::Logistic) => Kind::Logistic,
+            Some(KindArg::Ridge) => Kind::Ridge,
+            None => natural_kind(&columns),
+        };
+        let params = SweepParams {
+            lambda: match args.lambda {
+                Some(lambda) => Lambda::Fixed(lambda),
+                None => Lambda::Choose {
+                    grid: DEFAULT_GRID.to_vec(),
+                    folds: 5,
+                },
+            },
+            seed: args.seed,
+            shuffles: args.shuffles,
+            ..SweepParams::new(kind)
+        };
+        params.check()?;
+        let labelled = labels_of(&columns, kind)?;
+        refuse_one_class(&labelled)?;
+        let groups = match &args.group {
+            Some(column) => Some(group_ids(&run.column(column)?)),
+            None => None,
+        };
+        let split = divide(args, run, &labelled, groups.as_deref())?;
+        let card = SplitCard {
+            how: match (&args.split_column, &args.group) {
+                (Some(column), _) => format!("column {column}"),
+                (None, Some(column)) => format!("grouped by {column}"),
+                (None, None) => "stratified".to_owned(),
+            },
+            train: split.train.len(),
+            test: split.test.len(),
+            unlabelled: run.rows() - labelled.rows.len(),
+            left_out: split.left_out.clone(),
+        };
+        Ok(Self {
+            params,
+            labelled,
+            groups,
+            split,
+            card,
+        })
+    }
+}
+
+fn refuse_one_class(labelled: &LabelledRows) -> Result<()> {
+    match &labelled.labels {
+        Labels::Classes { column, names, .. } if names.len() < 2 => Err(Error::BadLabel {
+            column: column.clone(),
+            problem: format!(
+                "every row has the label `{}`; a probe needs at least two classes",
+                names.first().map_or("", String::as_str)
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The rows to train and to test on, among those that have a label.
+fn divide(
+    args: &Args,
+    run: &Run,
+    labelled: &LabelledRows,
+    groups: Option<&[usize]>,
+) -> Result<Split> {
+    let rows = &labelled.rows;
+    let of_labelled = match &args.split_column {
+        Some(name) => {
+            let values = run.column(name)?;
+            let cells: Vec<Option<String>> = rows.iter().map(|r| spelled(&values, *r)).collect();
+            let split = split::from_column(name, &cells)?;
+            if let (Some(groups), Some(column)) = (groups, &args.group) {
+                refuse_straddling(&split, rows, groups, column)?;
+            }
+            split
+        }
+        None => {
+            let strata = strata(labelled);
+            let groups: Option<Vec<usize>> = groups.map(|g| rows.iter().map(|r| g[*r]).collect());
+            let made = split::stratified(&strata, groups.as_deref(), args.test_fraction, args.seed);
+            made.map_err(|e| e.named(&args.label.join(","), |class| stratum_name(labelled, class)))?
+        }
+    };
+    let global = |part: &[usize]| part.iter().map(|i| rows[*i]).collect();
+    Ok(Split {
+        train: global(&of_labelled.train),
+        test: global(&of_labelled.test),
+        left_out: of_labelled.left_out,
+    })
+}
+
+/// A given split that cuts a group in two is the leak that `--group` is there to prevent.
+fn refuse_straddling(split: &Split, rows: &[usize], groups: &[usize], column: &str) -> Result<()> {
+    let train: std::collections::HashSet<usize> =
+        split.train.iter().map(|i| groups[rows[*i]]).collect();
+    match split
+        .test
+        .iter()
+        .find(|i| train.contains(&groups[rows[**i]]))
+    {
+        None => Ok(()),
+        Some(i) => Err(Error::BadLabel {
+            column: column.to_owned(),
+            problem: format!(
+                "the group of row {} has rows in both parts of the split column; leave --split-column or --group out",
+                rows[*i]
+            ),
+        }),
+    }
+}
+
+/// The class of each labelled row; for numbers, which tenth of the rows it is in.
+fn strata(labelled: &LabelledRows) -> Vec<usize> {
+    match &labelled.labels {
+        Labels::Classes { of_row, .. } => labelled.rows.iter().map(|r| of_row[*r]).collect(),
+        Labels::Numbers { values, .. } => {
+            let Some(first) = values.first() else {
+                return vec![0; labelled.rows.len()];
+            };
+            let n = labelled.rows.len();
+            let mut order: Vec<usize> = (0..n).collect();
+            order.sort_by(|a, b| first[labelled.rows[*a]].total_cmp(&first[labelled.rows[*b]]));
+            let bins = (n / 10).clamp(1, 10);
+            let mut strata = vec![0; n];
+            for (rank, i) in order.into_iter().enumerate() {
+                strata[i] = rank * bins / n;
+            }
+            strata
+        }
+    }
+}
+
+fn stratum_name(labelled: &LabelledRows, class: usize) -> String {
+    match &labelled.labels {
+        Labels::Classes { names, .. } => names.get(class).cloned().unwrap_or_default(),
+        Labels::Numbers { .. } => format!("part {} by size", class + 1),
+    }
+}
+
+/// Layer after layer: memory holds one.
+fn sweep(run: &Run, task: &Task, quiet: bool) -> Result<Vec<LayerResult>> {
+    let points = run.point_names();
+    let bar = progress_bar(points.len() as u64, "layers", quiet);
+    let layers = points
+        .iter()
+        .map(|point| {
+            let vectors = run.vectors(point)?;
+            let x = Matrix::from_f32(vectors.rows(), vectors.width, &vectors.values)?;
+            let groups = task.groups.as_deref();
+            let layer = probe_layer(
+                point,
+                &x,
+                &task.labelled.labels,
+                &task.split,
+                groups,
+                &task.params,
+            );
+            bar.inc(1);
+            layer
+        })
+        .collect();
+    bar.finish_and_clear();
+    layers
+}
