@@ -153,8 +153,8 @@ fn standardized(x: &Matrix, kept: &[usize], held_out: &[usize]) -> Result<(Matri
     let kept = x.select(kept);
     let standardizer = Standardizer::fit(&kept);
     Ok((
-        standardizer.apply(&kept)?,
-        standardizer.apply(&x.select(held_out))?,
+        standardizer.apply_to(kept)?,
+        standardizer.apply_to(x.select(held_out))?,
     ))
 }
 

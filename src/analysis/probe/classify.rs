@@ -16,9 +16,8 @@ const IMBALANCE: f64 = 0.8;
 
 pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
-    let choice = params.choose_lambda(|search| {
-        search.logistic(&layer.raw_train, task, groups, params.solver(1.0))
-    })?;
+    let choice = params
+        .choose_lambda(|search| search.logistic(&layer.train, task, groups, params.solver(1.0)))?;
     let logistic = params.solver(choice.lambda).check()?;
     let problem = Problem::new(&layer.train, task.names.len());
     let shuffled: Vec<Vec<usize>> = (0..params.shuffles)
@@ -129,7 +128,7 @@ fn warnings(
     choice: Choice,
     controls: &[Solution],
 ) -> Vec<String> {
-    let mut warnings: Vec<String> = layer.few_rows().into_iter().collect();
+    let mut warnings = layer.warnings();
     let (class, rows) = majority(task);
     let share = rows as f64 / task.train.len() as f64;
     if share > IMBALANCE {

@@ -7,6 +7,7 @@ use super::standardize::Standardizer;
 use super::{check_lambda, check_rows};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
+use rayon::prelude::*;
 
 /// What a logistic probe can be asked for; [`LogisticParams::check`] makes it one that can be fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,9 +191,11 @@ impl<'a> Problem<'a> {
             let asked: Vec<(&[f64], &[usize])> =
                 running.iter().map(|(fit, y)| (fit.ask(), *y)).collect();
             let told = loss.evaluate(&asked, params.lambda());
-            for ((fit, _), Penalized { value, gradient }) in running.iter_mut().zip(told) {
-                fit.tell(value, gradient, preconditioner.as_ref());
-            }
+            running.par_iter_mut().zip(told).for_each(
+                |((fit, _), Penalized { value, gradient })| {
+                    fit.tell(value, gradient, &preconditioner);
+                },
+            );
         }
         Ok(fits
             .into_iter()
@@ -208,14 +211,14 @@ impl<'a> Problem<'a> {
 
     /// Böhning's (1992) bound on the Hessian of the loss, `c/n · ZᵀZ + λI`, inverted: with it the number of steps hardly
     /// depends on how strongly the features are correlated (and those of a transformer are).
-    fn preconditioner(&self, loss: &Loss<'_>, lambda: f64) -> Box<dyn Fn(&mut Vec<f64>) + '_> {
+    fn preconditioner(&self, loss: &Loss<'_>, lambda: f64) -> impl Fn(&mut Vec<f64>) + Sync {
         let (n, d, outputs) = (self.z.rows() as f64, self.z.cols(), loss.outputs());
         let bound = if outputs == 1 { 0.25 } else { 0.5 };
         let factor = self
             .gram
             .as_ref()
             .and_then(|gram| gram.factor(n * lambda / bound).ok());
-        Box::new(move |v| {
+        move |v: &mut Vec<f64>| {
             let Some(factor) = &factor else { return };
             let weights = Matrix::from_fn(d, outputs, |j, k| v[k * d + j]);
             let Ok(solved) = factor.inverse_times(&weights) else {
@@ -227,7 +230,7 @@ impl<'a> Problem<'a> {
                     false => *value / bound,
                 };
             }
-        })
+        }
     }
 }
 
@@ -338,11 +341,8 @@ pub(super) fn classes(scores: &Matrix) -> Vec<usize> {
         .map(|row| match scores.row(row) {
             [score] => usize::from(*score > 0.0),
             logits => {
-                let best = logits
-                    .iter()
-                    .enumerate()
-                    .fold(0, |best, (k, v)| if *v > logits[best] { k } else { best });
-                best
+                let ranked = logits.iter().enumerate();
+                ranked.fold(0, |best, (k, v)| if *v > logits[best] { k } else { best })
             }
         })
         .collect()

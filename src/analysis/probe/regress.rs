@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
-    let choice = params.choose_lambda(|search| search.ridge(&layer.raw_train, task, groups))?;
+    let choice = params.choose_lambda(|search| search.ridge(&layer.train, task, groups))?;
     let n = layer.train.rows();
     let factor = Gram::of(&layer.train).factor(n as f64 * choice.lambda)?;
     let (weights, means) = ridge::solve(&factor, &task.train)?;
@@ -29,7 +29,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
         })
         .collect::<Result<Vec<f64>>>()?;
     let constant = Matrix::from_fn(task.test.rows(), means.len(), |_, target| means[target]);
-    let mut warnings = layer.few_rows().into_iter().collect();
+    let mut warnings = layer.warnings();
     Ok(LayerResult {
         hook_point: layer.point.to_owned(),
         lambda: choice.lambda,

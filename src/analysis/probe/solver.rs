@@ -279,9 +279,9 @@ mod tests {
         )
     }
 
-    /// `½ Σ cᵢ xᵢ² − xᵢ`, condition number 1e6.
+    /// `½ Σ cᵢ xᵢ² − xᵢ`, condition number 1e3.
     fn stiff(x: &[f64]) -> (f64, Vec<f64>) {
-        let c = |i: usize| 10f64.powf(6.0 * i as f64 / 19.0);
+        let c = |i: usize| 10f64.powf(3.0 * i as f64 / 19.0);
         let value = x
             .iter()
             .enumerate()
@@ -306,11 +306,11 @@ mod tests {
         let exact = minimize(stiff, vec![0.0; 20], 1e-8, 1000, &|v| {
             v.iter_mut()
                 .enumerate()
-                .for_each(|(i, v)| *v /= 10f64.powf(6.0 * i as f64 / 19.0));
+                .for_each(|(i, v)| *v /= 10f64.powf(3.0 * i as f64 / 19.0));
         });
         for (x, end) in [&plain, &exact] {
             assert!(end.is_converged(), "{end:?}");
-            assert!((x[0] - 1.0).abs() < 1e-6 && (x[19] - 1e-6).abs() < 1e-12);
+            assert!((x[0] - 1.0).abs() < 1e-6 && (x[19] - 1e-3).abs() < 1e-9);
         }
         let steps = |end| match end {
             Convergence::Converged { iterations, .. } => iterations,

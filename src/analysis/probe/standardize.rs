@@ -44,6 +44,11 @@ impl Standardizer {
     /// # Errors
     /// [`Error::BadParameter`] if `x` has another number of features.
     pub fn apply(&self, x: &Matrix) -> Result<Matrix> {
+        self.apply_to(x.clone())
+    }
+
+    /// The same, in place: activations are large.
+    pub(crate) fn apply_to(&self, mut x: Matrix) -> Result<Matrix> {
         if x.cols() != self.mean.len() {
             return Err(Error::BadParameter {
                 name: "features",
@@ -51,13 +56,12 @@ impl Standardizer {
                 problem: format!("the probe was trained on {} features", self.mean.len()),
             });
         }
-        let mut z = x.clone();
-        for row in 0..z.rows() {
-            for (j, v) in z.row_mut(row).iter_mut().enumerate() {
+        for row in 0..x.rows() {
+            for (j, v) in x.row_mut(row).iter_mut().enumerate() {
                 *v = (*v - self.mean[j]) / self.scale[j];
             }
         }
-        Ok(z)
+        Ok(x)
     }
 
     /// The mean of each feature over the training rows.

@@ -9,6 +9,7 @@ use crate::analysis::inference::Estimate;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::text::split::Split;
+use std::collections::BTreeSet;
 
 /// Probes one layer: trains on the training rows of `x`, scores on its test rows, and runs the controls. All rows of `x` are given,
 /// and labels and groups for all of them; rows that the split leaves out are not looked at. The same call gives the same bytes
@@ -62,8 +63,6 @@ fn wrong_kind(kind: Kind, labels: &Labels) -> Error {
 pub(super) struct Layer<'a> {
     pub(super) point: &'a str,
     pub(super) params: &'a SweepParams,
-    /// Training rows as they came: folds standardise them by themselves.
-    pub(super) raw_train: Matrix,
     pub(super) train: Matrix,
     pub(super) test: Matrix,
     pub(super) train_groups: Option<Vec<usize>>,
@@ -78,15 +77,14 @@ impl<'a> Layer<'a> {
         groups: Option<&[usize]>,
         params: &'a SweepParams,
     ) -> Result<Self> {
-        let raw_train = x.select(&split.train);
-        let standardizer = Standardizer::fit(&raw_train);
+        let train = x.select(&split.train);
+        let standardizer = Standardizer::fit(&train);
         let of = |rows: &[usize]| groups.map(|g| rows.iter().map(|row| g[*row]).collect());
         Ok(Self {
             point,
             params,
-            train: standardizer.apply(&raw_train)?,
-            test: standardizer.apply(&x.select(&split.test))?,
-            raw_train,
+            train: standardizer.apply_to(train)?,
+            test: standardizer.apply_to(x.select(&split.test))?,
             train_groups: of(&split.train),
             test_groups: of(&split.test),
         })
@@ -116,12 +114,19 @@ impl<'a> Layer<'a> {
         Ok(metrics)
     }
 
-    /// The warning for too few rows, if it is due.
-    pub(super) fn few_rows(&self) -> Option<String> {
+    /// Warnings about the rows, whatever the labels.
+    pub(super) fn warnings(&self) -> Vec<String> {
         let (n, d) = (self.train.rows(), self.train.cols());
-        (n < 2 * d).then(|| {
+        let few = (n < 2 * d).then(|| {
             format!("{n} training rows for {d} features: a linear probe can fit almost any labels, so read it against the shuffled control")
-        })
+        });
+        let train: BTreeSet<usize> = self.train_groups.iter().flatten().copied().collect();
+        let test: BTreeSet<usize> = self.test_groups.iter().flatten().copied().collect();
+        let shared = train.intersection(&test).count();
+        let leak = (shared > 0).then(|| {
+            format!("{shared} group(s) have training rows and test rows: the scores tell nothing about new groups; split by group")
+        });
+        few.into_iter().chain(leak).collect()
     }
 }
 
@@ -213,7 +218,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(6);
         let values: Vec<f64> = (0..200).map(|_| rng.random_range(-1.0..1.0)).collect();
         for (row, value) in values.iter().enumerate() {
-            x.row_mut(row)[0] = value + 0.2 * x.at(row, 1);
+            x.row_mut(row)[0] = value + rng.random_range(-0.5..0.5);
         }
         let labels = Labels::Numbers {
             names: vec!["size".to_owned()],
@@ -290,6 +295,26 @@ mod tests {
     }
 
     #[test]
+    fn groups_on_both_sides_of_the_split_are_warned_of() {
+        let labels = classes((0..80).map(|row| (row / 4) % 2).collect());
+        let groups: Vec<usize> = (0..80).map(|row| row / 8).collect();
+        let params = fixed(Kind::Logistic, 1.0);
+        let result = probe_layer(
+            "p",
+            &noise(80, 2, 0),
+            &labels,
+            &split(80),
+            Some(&groups),
+            &params,
+        );
+        let said = result.unwrap().warnings;
+        assert!(
+            said[0].starts_with("10 group(s) have training rows and test rows"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
     fn the_wrong_kind_and_too_few_rows_for_the_folds_are_refused() {
         let x = noise(40, 3, 0);
         let labels = classes(
@@ -326,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_result_is_json_with_metrics_in_order() {
-        let labels = classes((0..80).map(|row| (row / 2) % 2).collect());
+        let labels = classes((0..80).map(|row| (row / 4) % 2).collect());
         let params = SweepParams {
             bootstrap: 50,
             ..fixed(Kind::Logistic, 1.0)
