@@ -26,5 +26,5 @@ pub use families::{FAMILIES, Family, family_of};
 pub use generate::greedy;
 pub use load::{LoadedModel, load, read_spec};
 pub use spec::*;
-pub use transformer::{Model, Output, Transformer};
+pub use transformer::{Model, Output, Transformer, unknown_id};
 pub use weights::{RandomWeights, Recorded, WeightMap, Weights};

@@ -156,16 +156,20 @@ impl Transformer {
         let wrong = |id: &u32| *id as usize >= self.spec.vocab;
         for (segment, rows) in batch.segments().iter().enumerate() {
             if let Some(id) = batch.ids()[rows.clone()].iter().copied().find(wrong) {
-                return Err(Error::BadText {
-                    row: batch.order()[segment],
-                    problem: format!(
-                        "token id {id} is outside the model's vocabulary of {}; the tokenizer does not belong to this model",
-                        self.spec.vocab
-                    ),
-                });
+                return Err(unknown_id(batch.order()[segment], id, self.spec.vocab));
             }
         }
         Ok(())
+    }
+}
+
+/// The error for a token id that the model has no embedding for.
+pub fn unknown_id(row: usize, id: u32, vocab: usize) -> Error {
+    Error::BadText {
+        row,
+        problem: format!(
+            "token id {id} is outside the model's vocabulary of {vocab}; the tokenizer does not belong to this model"
+        ),
     }
 }
 

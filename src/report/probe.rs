@@ -200,7 +200,7 @@ impl ProbeReport {
         let (x_label, ticks) = axis(&self.layers);
         Figure::Line(LineChart {
             title: format!(
-                "What a linear probe reads of `{}`, layer by layer",
+                "What a linear probe reads of “{}”, layer by layer",
                 self.label.join(", ")
             ),
             x_label,

@@ -9,7 +9,7 @@ use super::schema::{Dtype, Layout, refuse_collisions};
 use super::writer::{ShardRows, ShardWriter};
 use crate::error::{Error, Result};
 use crate::hook::{HookSet, Recorder, Site};
-use crate::model::{LoadedModel, Model};
+use crate::model::{LoadedModel, Model, unknown_id};
 use crate::text::batch::Batch;
 use crate::text::dataset::{Column, Dataset};
 use crate::text::tokens::Tokens;
@@ -85,6 +85,7 @@ pub fn extract(
     let points = plan.widths()?;
     let layout = plan.layout();
     refuse_collisions(layout, plan.carried, &points, plan.data.path())?;
+    plan.refuse_unknown_ids()?;
     let shards = plan.shards(&points);
     let mut manifest = plan.manifest(&shards)?;
     begin(out, &manifest, resume)?;
@@ -164,6 +165,17 @@ impl Extraction<'_> {
             Pool::None => Layout::Tokens,
             _ => Layout::Examples,
         }
+    }
+
+    /// The model would refuse them too, but only when their batch comes up, and by their place in it.
+    fn refuse_unknown_ids(&self) -> Result<()> {
+        let vocab = self.model.model.spec().vocab;
+        for (row, text) in self.tokens.iter().enumerate() {
+            if let Some(id) = text.ids.iter().find(|id| **id as usize >= vocab) {
+                return Err(unknown_id(row, *id, vocab));
+            }
+        }
+        Ok(())
     }
 
     /// Names and widths of the vector columns.

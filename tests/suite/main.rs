@@ -6,6 +6,10 @@
     reason = "a test may fail"
 )]
 
+mod cli;
 mod golden;
 mod invariants;
+mod layering;
+mod probe;
+mod readers;
 mod support;
