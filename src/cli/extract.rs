@@ -3,7 +3,7 @@
 use super::output::{bytes, count, progress_bar, refuse_foreign};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
-use crate::model::{LoadedModel, Model, load};
+use crate::model::{LoadedModel, Model, ModelSource, load};
 use crate::store::{Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, extract};
 use crate::text::dataset::{Column, Dataset, Values};
 use crate::text::tokens::{Tokenizer, Tokens};
@@ -20,9 +20,9 @@ Examples:
 Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
 blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
 pub(super) struct Args {
-    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json)
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), or `builtin`
+    #[arg(long, value_name = "DIR|builtin", value_parser = model_source)]
+    model: ModelSource,
     /// Data file: .csv, .tsv, .jsonl or .parquet
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -75,6 +75,12 @@ pub(super) struct Args {
     json: bool,
 }
 
+const TOKENIZER: &str = "tokenizer.json";
+
+fn model_source(name: &str) -> Result<ModelSource, std::convert::Infallible> {
+    Ok(ModelSource::named(name))
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PoolArg {
     None,
@@ -117,6 +123,12 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
+    let shown = args.data.clone();
+    run_as(args, &shown)
+}
+
+/// Runs under a name of the data file that differs from where it lies now.
+pub(super) fn run_as(args: Args, shown: &Path) -> anyhow::Result<String> {
     check_output(&args)?;
     let data = Dataset::read(&args.data)?;
     let carried = carried(&args, &data)?;
@@ -125,9 +137,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;
     let plan = Extraction {
         model: &model,
-        model_name: args.model.display().to_string(),
+        model_name: args.model.to_string(),
         tokenizer_sha256,
         data: &data,
+        data_name: shown.display().to_string(),
         source_column: args.source_column(),
         tokens: &tokens,
         carried: &carried,
@@ -209,15 +222,15 @@ fn tokenize(
     let (tokens, sha256) = match &args.ids_column {
         None => {
             let texts = data.texts(&args.text_column)?;
-            let tokenizer = Tokenizer::from_folder(&args.model)?;
+            let tokenizer = tokenizer(&args.model)?;
             let tokens = tokenizer.encode_all(&texts, Some(context))?;
             (tokens, Some(tokenizer.sha256().to_owned()))
         }
         Some(column) => {
             let ids = data.token_ids(column)?;
             // A tokenizer only gives the ids their names; pre-tokenised data need none.
-            let tokenizer = match args.model.join("tokenizer.json").is_file() {
-                true => Some(Tokenizer::from_folder(&args.model)?),
+            let tokenizer = match args.model.has(TOKENIZER) {
+                true => Some(tokenizer(&args.model)?),
                 false => None,
             };
             let tokens = ids
@@ -231,6 +244,10 @@ fn tokenize(
         refuse_long(&tokens, context)?;
     }
     Ok((tokens, sha256))
+}
+
+fn tokenizer(model: &ModelSource) -> Result<Tokenizer> {
+    Tokenizer::from_bytes(&model.read(TOKENIZER)?, &model.path(TOKENIZER))
 }
 
 fn refuse_long(tokens: &[Tokens], context: usize) -> Result<()> {

@@ -3,6 +3,7 @@
 //! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
 //! says why and what to do) or 2 (the command line is at fault).
 
+mod demo;
 mod extract;
 mod models;
 mod output;
@@ -28,6 +29,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Extract(extract::Args),
     Verify(verify::Args),
     Probe(probe::Args),
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
 /// Runs a command; what it returns is its result, for standard output.
 fn run(args: Args) -> anyhow::Result<String> {
     match args.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Extract(args) => extract::run(args),
         Command::Verify(args) => verify::run(&args),
         Command::Probe(args) => probe::run(args),

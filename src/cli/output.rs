@@ -54,6 +54,22 @@ impl OutputFolder {
         std::fs::write(&path, bytes).map_err(|e| Error::io(self.path.join(name), e))
     }
 
+    /// Where the folder is being built.
+    pub(super) fn path(&self) -> &Path {
+        self.building.path()
+    }
+
+    /// Adds a folder with files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn write_folder(&self, name: &str, files: &[(String, Vec<u8>)]) -> Result<()> {
+        let path = self.building.path().join(name);
+        std::fs::create_dir(&path).map_err(|e| Error::io(self.path.join(name), e))?;
+        let mut files = files.iter();
+        files.try_for_each(|(file, bytes)| self.write(&format!("{name}/{file}"), bytes))
+    }
+
     /// Gives the folder its name.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::store::{Pool, Run};
 use crate::text::dataset::Values;
 use crate::text::split::{self, Split};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Train a linear probe on every hook point of a run, beside its controls.
 #[derive(Debug, clap::Args)]
@@ -80,6 +80,12 @@ enum KindArg {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
+    let shown = args.run.clone();
+    run_as(args, command_line(), &shown)
+}
+
+/// Runs under a command line and a name of the run that differ from what the process was called with.
+pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Result<String> {
     let run = Run::open(&args.run)?;
     refuse_token_rows(&run)?;
     let task = Task::read(&args, &run)?;
@@ -89,10 +95,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     };
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
-        command: command_line(),
+        command,
         label: args.label.clone(),
         layers: sweep(&run, &task, args.quiet)?,
-        source: Source::new(&args.run, run.manifest()),
+        source: Source::new(shown, run.manifest()),
         params: task.params,
         split: task.card,
     };

@@ -1,14 +1,14 @@
 //! Weights in safetensors files: one file, or shards with an index.
 
+use super::source::ModelSource;
 use super::weights::{WeightMap, Weights};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -24,58 +24,48 @@ struct Place {
     offset: u64,
 }
 
-/// The weights of a model folder, read tensor by tensor: memory holds one tensor's bytes beside those already converted.
+/// The weights of a model, read tensor by tensor: memory holds one tensor's bytes beside those already converted.
 #[derive(Debug)]
 pub struct Checkpoint {
-    files: Vec<PathBuf>,
+    source: ModelSource,
+    files: Vec<String>,
     places: BTreeMap<String, Place>,
     map: WeightMap,
     used: BTreeSet<String>,
 }
 
 impl Checkpoint {
-    /// Reads the headers of the folder's weight files and checks them against the files' sizes.
+    /// Reads the headers of the weight files and checks them against the files' sizes.
     ///
     /// # Errors
     /// [`Error::MissingModelFile`] if there are none; [`Error::Malformed`] for a header that lies or a truncated file.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let single = folder.join(SINGLE);
-        let index = folder.join(INDEX);
-        let (files, listed) = if single.is_file() {
-            (vec![single], None)
-        } else if index.is_file() {
-            let listed = read_index(&index)?;
-            let files: BTreeSet<&String> = listed.values().collect();
-            (files.iter().map(|f| folder.join(f)).collect(), Some(listed))
-        } else {
-            return Err(missing(folder, SINGLE));
+    pub fn open(source: &ModelSource) -> Result<Self> {
+        // Only with neither there is the single file missed.
+        let (files, listed) = match source.has(INDEX) && !source.has(SINGLE) {
+            false => (vec![SINGLE.to_owned()], BTreeMap::new()),
+            true => {
+                let listed = read_index(source)?;
+                let files: BTreeSet<String> = listed.values().cloned().collect();
+                (files.into_iter().collect(), listed)
+            }
         };
         let mut places = BTreeMap::new();
-        for (file, path) in files.iter().enumerate() {
-            if !path.is_file() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                return Err(missing(folder, &name));
-            }
-            for (name, place) in read_header(path, file)? {
+        for (i, file) in files.iter().enumerate() {
+            for (name, place) in read_header(source, file, i)? {
                 if places.insert(name.clone(), place).is_some() {
-                    return Err(malformed(
-                        path,
-                        format!("the tensor `{name}` is in two shards"),
-                    ));
+                    let problem = format!("the tensor `{name}` is in two shards");
+                    return Err(malformed(&source.path(file), problem));
                 }
             }
         }
-        if let Some(name) = listed
-            .iter()
-            .flat_map(|l| l.keys())
-            .find(|n| !places.contains_key(*n))
-        {
+        if let Some(name) = listed.keys().find(|n| !places.contains_key(*n)) {
             return Err(malformed(
-                &index,
+                &source.path(INDEX),
                 format!("it lists the tensor `{name}`, which is in none of its shards"),
             ));
         }
         Ok(Self {
+            source: source.clone(),
             files,
             places,
             map: WeightMap::default(),
@@ -103,10 +93,10 @@ impl Checkpoint {
             .places
             .get(foreign)
             .ok_or_else(|| Error::MissingWeight {
-                path: self.files[0].clone(),
+                path: self.source.path(&self.files[0]),
                 name: foreign.to_owned(),
             })?;
-        let path = &self.files[place.file];
+        let path = &self.source.path(&self.files[place.file]);
         let dtype = match place.info.dtype {
             Dtype::F32 => DType::F32,
             Dtype::F16 => DType::F16,
@@ -123,7 +113,7 @@ impl Checkpoint {
         };
         let (start, end) = place.info.data_offsets;
         let mut bytes = vec![0; end - start];
-        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = self.source.open(&self.files[place.file])?;
         file.seek(SeekFrom::Start(place.offset))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|e| Error::io(path, e))?;
@@ -145,7 +135,7 @@ impl Checkpoint {
         match unknown.is_empty() {
             true => Ok(ignored),
             false => Err(Error::UnusedWeights {
-                path: self.files[0].clone(),
+                path: self.source.path(&self.files[0]),
                 names: unknown,
             }),
         }
@@ -156,10 +146,11 @@ impl Checkpoint {
     pub fn sha256(&self) -> Result<String> {
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 1 << 20];
-        for path in &self.files {
-            let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        for name in &self.files {
+            let mut file = self.source.open(name)?;
             loop {
-                let n = file.read(&mut buffer).map_err(|e| Error::io(path, e))?;
+                let n = file.read(&mut buffer);
+                let n = n.map_err(|e| Error::io(self.source.path(name), e))?;
                 if n == 0 {
                     break;
                 }
@@ -187,20 +178,13 @@ impl Weights for Checkpoint {
             && place.info.shape != shape
         {
             return Err(Error::WrongShape {
-                path: self.files[place.file].clone(),
+                path: self.source.path(&self.files[place.file]),
                 name: foreign,
                 found: place.info.shape.clone(),
                 expected: shape.to_vec(),
             });
         }
         self.read(&foreign)
-    }
-}
-
-fn missing(folder: &Path, file: &str) -> Error {
-    Error::MissingModelFile {
-        folder: folder.to_owned(),
-        file: file.to_owned(),
     }
 }
 
@@ -212,13 +196,13 @@ fn malformed(path: &Path, problem: String) -> Error {
 }
 
 /// The shard of every tensor. A shard must lie in the folder itself.
-fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
+fn read_index(source: &ModelSource) -> Result<BTreeMap<String, String>> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let index: Index = serde_json::from_str(&text)
+    let path = &source.path(INDEX);
+    let index: Index = serde_json::from_slice(&source.read(INDEX)?)
         .map_err(|e| malformed(path, format!("not a safetensors index ({e})")))?;
     let outside = index.weight_map.values().find(|file| {
         Path::new(file).file_name() != Some(file.as_ref()) || !file.ends_with(".safetensors")
@@ -235,9 +219,13 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     }
 }
 
-fn read_header(path: &Path, file: usize) -> Result<Vec<(String, Place)>> {
-    let mut source = File::open(path).map_err(|e| Error::io(path, e))?;
-    let size = source.metadata().map_err(|e| Error::io(path, e))?.len();
+fn read_header(source: &ModelSource, name: &str, file: usize) -> Result<Vec<(String, Place)>> {
+    let path = &source.path(name);
+    let mut source = source.open(name)?;
+    let size = source
+        .seek(SeekFrom::End(0))
+        .and_then(|size| source.rewind().map(|()| size))
+        .map_err(|e| Error::io(path, e))?;
     let mut length = [0; 8];
     source
         .read_exact(&mut length)

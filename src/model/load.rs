@@ -1,13 +1,16 @@
-//! A model folder in Hugging Face layout, loaded.
+//! A model in Hugging Face layout, loaded.
 
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::families::family_of;
+use super::source::ModelSource;
 use super::spec::{ArchSpec, Head};
-use super::transformer::Transformer;
+use super::transformer::{Model, Transformer};
 use super::weights::WeightMap;
 use crate::error::{Error, Result};
 use std::path::Path;
+
+const CONFIG: &str = "config.json";
 
 /// A model and where its numbers come from.
 #[derive(Debug)]
@@ -25,42 +28,39 @@ pub struct LoadedModel {
 /// # Errors
 /// As [`load`], for the configuration.
 pub fn read_spec(path: &Path, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)> {
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => Error::Malformed {
-            path: path.to_owned(),
-            problem: "not valid UTF-8".to_owned(),
-        },
-        _ => Error::io(path, e),
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    parse_spec(path, &bytes, has)
+}
+
+fn parse_spec(
+    path: &Path,
+    bytes: &[u8],
+    has: &dyn Fn(&str) -> bool,
+) -> Result<(ArchSpec, WeightMap)> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::Malformed {
+        path: path.to_owned(),
+        problem: "not valid UTF-8".to_owned(),
     })?;
-    let config = Config::parse(path, &text)?;
+    let config = Config::parse(path, text)?;
     (family_of(&config)?.read)(&config, has)
 }
 
-/// Loads `config.json` and `model.safetensors` (or the shards of its index) from a folder, in f32.
+/// Loads `config.json` and `model.safetensors` (or the shards of its index), in f32.
 ///
 /// # Errors
 /// A folder or file that is not there, a family or a switch that is not implemented, a checkpoint that is damaged or does
 /// not hold what the configuration describes: each has its own variant of [`Error`], with the name of the file and field.
-pub fn load(folder: &Path) -> Result<LoadedModel> {
-    if !folder.is_dir() {
-        return Err(Error::NoSuchFile {
-            path: folder.to_owned(),
-        });
-    }
-    let config = folder.join("config.json");
-    if !config.is_file() {
-        return Err(Error::MissingModelFile {
-            folder: folder.to_owned(),
-            file: "config.json".to_owned(),
-        });
-    }
+pub fn load(source: &ModelSource) -> Result<LoadedModel> {
+    source.check()?;
+    let path = source.path(CONFIG);
+    let config = source.read(CONFIG)?;
     // The family is checked before the weights are looked for: an unsupported model is refused for the right reason.
-    read_spec(&config, &|_| true)?;
-    let checkpoint = Checkpoint::open(folder)?;
-    let (spec, map) = read_spec(&config, &|name| checkpoint.has(name))?;
+    parse_spec(&path, &config, &|_| true)?;
+    let checkpoint = Checkpoint::open(source)?;
+    let (spec, map) = parse_spec(&path, &config, &|name| checkpoint.has(name))?;
     let mut checkpoint = checkpoint.named_by(map);
     let model = Transformer::build(spec, &mut checkpoint)?;
-    refuse_untied_twin(&config, model_head(&model), &model, &mut checkpoint)?;
+    refuse_untied_twin(&path, &model, &mut checkpoint)?;
     Ok(LoadedModel {
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
@@ -68,21 +68,15 @@ pub fn load(folder: &Path) -> Result<LoadedModel> {
     })
 }
 
-fn model_head(model: &Transformer) -> Head {
-    use super::transformer::Model;
-    model.spec().head
-}
-
 /// A tied head whose checkpoint holds a matrix of its own: fine if it is the embedding, but another one would say that
 /// the configuration is wrong about this file.
 fn refuse_untied_twin(
     config: &Path,
-    head: Head,
     model: &Transformer,
     checkpoint: &mut Checkpoint,
 ) -> Result<()> {
     let tied = matches!(
-        head,
+        model.spec().head,
         Head::Lm { tied: true } | Head::MaskedLm { tied: true }
     );
     let Some(twin) = checkpoint.unembedding().filter(|_| tied) else {

@@ -34,6 +34,8 @@ pub struct Extraction<'a> {
     pub tokenizer_sha256: Option<String>,
     /// The data.
     pub data: &'a Dataset,
+    /// Their file, as it was typed.
+    pub data_name: String,
     /// The column that holds texts (`Ok`) or token ids (`Err`).
     pub source_column: Result<String, String>,
     /// The tokens of every example, cut to the context.
@@ -254,7 +256,7 @@ impl Extraction<'_> {
                     tokenizer_sha256: self.tokenizer_sha256.clone(),
                 },
                 data: DataCard {
-                    name: self.data.path().display().to_string(),
+                    name: self.data_name.clone(),
                     sha256: self.data.sha256().to_owned(),
                     examples: self.tokens.len(),
                     tokens: self.tokens.iter().map(Tokens::len).sum(),

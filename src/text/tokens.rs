@@ -5,7 +5,7 @@ mod spans;
 use super::dataset::sha256_hex;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokenizers::Encoding;
 use tokenizers::models::ModelWrapper;
 
@@ -134,7 +134,7 @@ impl Tokenizer {
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         match std::fs::read(&path) {
-            Ok(bytes) => Self::from_bytes(&bytes, path),
+            Ok(bytes) => Self::from_bytes(&bytes, &path),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
                 Err(Error::MissingModelFile {
                     folder: folder.to_owned(),
@@ -146,9 +146,13 @@ impl Tokenizer {
         }
     }
 
-    fn from_bytes(bytes: &[u8], path: PathBuf) -> Result<Self> {
+    /// Reads the bytes of a `tokenizer.json`, as [`Tokenizer::from_folder`] does; `path` is named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if that is not a tokenizer.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let malformed = |e: tokenizers::Error| Error::Malformed {
-            path: path.clone(),
+            path: path.to_owned(),
             problem: format!("this is not a tokenizer that plumb can read: {e}"),
         };
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(malformed)?;

@@ -3,7 +3,7 @@
 use crate::support::{relative_error, shared, tensors};
 use candle_core::{DType, Device, Tensor};
 use plumb::hook::{HookPoint, HookSet, NoHook, Recorder, Stack, Tap};
-use plumb::model::{LoadedModel, Model, greedy, load};
+use plumb::model::{LoadedModel, Model, ModelSource, greedy, load};
 use plumb::text::batch::Batch;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,7 @@ fn every_golden_holds() {
     let mut failed = Vec::new();
     for folder in golden_folders() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let LoadedModel { model, .. } = load(&folder).unwrap();
+        let LoadedModel { model, .. } = load(&ModelSource::folder(&folder)).unwrap();
         for (quantity, error) in errors(&model, &tensors(&folder.join("expected.safetensors"))) {
             println!("{name:<20} {quantity:<24} {error:.1e}");
             if error.is_nan() || error > BAR {
@@ -169,7 +169,7 @@ fn minilm_gives_the_states_of_transformers() {
         return;
     };
     let golden = tensors(&shared.join("golden-real/minilm.safetensors"));
-    let model = load(&folder).unwrap().model;
+    let model = load(&ModelSource::folder(folder)).unwrap().model;
     let ids = |i: usize| {
         let t = golden[&format!("{i}.input_ids")]
             .to_dtype(DType::U32)
@@ -214,7 +214,9 @@ fn stories260k_gives_the_states_of_transformers_and_tells_the_published_story() 
     let Some(shared) = shared() else {
         return;
     };
-    let model = load(&shared.join("models/stories260K")).unwrap().model;
+    let model = load(&ModelSource::folder(shared.join("models/stories260K")))
+        .unwrap()
+        .model;
     let golden = tensors(&shared.join("golden-real/stories260K.safetensors"));
     let ids = golden["input_ids"]
         .to_dtype(DType::U32)

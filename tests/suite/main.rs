@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod datasets;
 mod golden;
 mod invariants;
 mod layering;

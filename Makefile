@@ -1,0 +1,33 @@
+# Everything goes through the release profile, so that dependencies are built once.
+CARGO ?= cargo
+PLUMB = $(CARGO) run --release --locked --quiet --bin plumb --
+
+.PHONY: build demo test check bench plots golden
+
+build:
+	$(CARGO) build --release --locked
+
+# Texts -> activations -> probes -> charts, on the built-in model and data; no network. Look at demo/.
+demo: build
+	$(PLUMB) demo --out demo --force
+
+# Tests that need data or programs that are not in the project say `skipped: …`; PLUMB_SHARED and PLUMB_PYTHON name them.
+test:
+	$(CARGO) test --release --locked
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
+
+bench:
+	$(CARGO) bench --locked
+
+# The table of errors against transformers: family, quantity, relative error.
+golden:
+	$(CARGO) test --release --locked --test suite every_golden_holds -- --nocapture
+
+# The gallery is what the demo draws.
+plots: demo
+	for chart in truth places sentiment number; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
+	cp demo/map/chart.svg plots/map.svg; cp demo/map/chart.png plots/map.png

@@ -1,0 +1,155 @@
+//! `plumb demo`: the whole way, on the model and the data in the binary.
+
+mod map;
+
+use super::output::OutputFolder;
+use super::{extract, probe};
+use clap::Parser;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Extract, probe and draw on the built-in model and data; needs no network.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  plumb demo --out demo/")]
+pub(super) struct Args {
+    /// Folder to make
+    #[arg(long, value_name = "DIR", default_value = "demo")]
+    out: PathBuf,
+    /// Replace a folder that a demo made
+    #[arg(long)]
+    force: bool,
+}
+
+/// The file by which a demo's folder is known.
+const MARK: &str = "demo.txt";
+
+/// A question, the data that hold the answer, and how to ask.
+struct Question {
+    asks: &'static str,
+    data: &'static str,
+    csv: &'static str,
+    /// Probes of the run: the name of the output folder, and the arguments.
+    probes: &'static [(&'static str, &'static str)],
+}
+
+const QUESTIONS: &[Question] = &[
+    Question {
+        asks: "Does the model know, at each layer, whether what it just read is true?",
+        data: "truth",
+        csv: include_str!("../../datasets/truth.csv"),
+        probes: &[("truth", "--label label --split-column split --group entity")],
+    },
+    Question {
+        asks: "Does it know where a city lies? (And can a coin be read that was tossed for each city, and is in no text?)",
+        data: "places",
+        csv: include_str!("../../datasets/places.csv"),
+        probes: &[
+            (
+                "places",
+                "--label latitude,longitude --kind ridge --split-column split --group name",
+            ),
+            (
+                "continent",
+                "--label continent --split-column split --group name",
+            ),
+            ("coin", "--label coin --split-column split --group name"),
+        ],
+    },
+    Question {
+        asks: "Does it know whether a sentence is glad or sad?",
+        data: "sentiment",
+        csv: include_str!("../../datasets/sentiment.csv"),
+        probes: &[(
+            "sentiment",
+            "--label label --split-column split --group pair",
+        )],
+    },
+    Question {
+        asks: "Does it know which of two numbers is the greater?",
+        data: "number",
+        csv: include_str!("../../datasets/number.csv"),
+        probes: &[(
+            "number",
+            "--label comparison --split-column split --group pair",
+        )],
+    },
+];
+
+/// A command line as clap parses it, without the program's name.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct ExtractLine {
+    #[command(flatten)]
+    args: extract::Args,
+}
+
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct ProbeLine {
+    #[command(flatten)]
+    args: probe::Args,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<String> {
+    let out = OutputFolder::open(&args.out, MARK, args.force)?;
+    let mut story = String::new();
+    for question in QUESTIONS {
+        answer(question, out.path(), &args.out, &mut story)?;
+    }
+    let drawn = map::draw(&out.path().join("places-run"), &args.out)?;
+    out.write_folder("map", &drawn.files)?;
+    writeln!(story, "{}", drawn.said)?;
+    out.write(MARK, story.as_bytes())?;
+    out.publish()?;
+    let folder = args.out.display();
+    writeln!(
+        story,
+        "Everything is in {folder}/: chart.png, chart.svg and probe.json of each probe, the map, the runs and their data.\n\n\
+         The same on a model and texts of your own:\n  \
+         plumb extract --model DIR --data texts.csv --text-column text --pool mean --out run/\n  \
+         plumb probe run/ --label COLUMN --out probe/"
+    )?;
+    Ok(story)
+}
+
+/// Runs a question's commands in the folder that is being built, and tells them as they would be typed for the one it becomes.
+fn answer(
+    question: &Question,
+    building: &Path,
+    shown: &Path,
+    story: &mut String,
+) -> anyhow::Result<()> {
+    let data = format!("{}.csv", question.data);
+    let run = format!("{}-run", question.data);
+    std::fs::write(building.join(&data), question.csv)
+        .map_err(|e| crate::error::Error::io(building.join(&data), e))?;
+    writeln!(story, "{}", question.asks)?;
+    let line = |folder: &Path| {
+        let (data, run) = (folder.join(&data), folder.join(&run));
+        let words = ["--model", "builtin", "--pool", "last", "--data"];
+        let words = words.map(str::to_owned).into_iter();
+        words
+            .chain([data.display().to_string(), "--out".to_owned()])
+            .chain([run.display().to_string()])
+            .collect::<Vec<String>>()
+    };
+    writeln!(story, "$ plumb extract {}", line(shown).join(" "))?;
+    eprintln!("plumb extract {}", line(shown).join(" "));
+    let args = ExtractLine::try_parse_from(line(building))?.args;
+    extract::run_as(args, &shown.join(&data))?;
+    for (name, arguments) in question.probes {
+        let line = |folder: &Path| {
+            let words = [folder.join(&run).display().to_string()].into_iter();
+            let words = words.chain(arguments.split(' ').map(str::to_owned));
+            words
+                .chain(["--out".to_owned(), folder.join(name).display().to_string()])
+                .collect::<Vec<String>>()
+        };
+        let command = format!("plumb probe {}", line(shown).join(" "));
+        eprintln!("{command}");
+        let args = ProbeLine::try_parse_from(line(building))?.args;
+        let table = probe::run_as(args, command.clone(), &shown.join(&run))?;
+        writeln!(story, "$ {command}\n{table}")?;
+    }
+    Ok(())
+}
