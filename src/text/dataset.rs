@@ -94,8 +94,8 @@ impl Dataset {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let sha256 = sha256_hex(&bytes);
         let columns = match extension.to_lowercase().as_str() {
-            "csv" => delimited::read(utf8(path, &bytes)?, ',').map_err(malformed)?,
-            "tsv" => delimited::read(utf8(path, &bytes)?, '\t').map_err(malformed)?,
+            "csv" => delimited::read(utf8(path, &bytes)?, b',').map_err(malformed)?,
+            "tsv" => delimited::read(utf8(path, &bytes)?, b'\t').map_err(malformed)?,
             "jsonl" | "ndjson" => jsonl::read(utf8(path, &bytes)?).map_err(malformed)?,
             "parquet" => parquet::read(bytes).map_err(malformed)?,
             other => {
@@ -468,6 +468,13 @@ mod tests {
             after.contains("line 2: text follows the closing quotation mark"),
             "{after}"
         );
+        let last = message("a.tsv", "a\tb\r\rx\t\"good\" film");
+        assert!(
+            last.contains("line 3: text follows the closing quotation mark"),
+            "{last}"
+        );
+        let doubled = message("a.csv", "a\r\n\"\"\"x\"\"");
+        assert!(doubled.contains("on line 2 is never closed"), "{doubled}");
         let twice = message("a.csv", "text,label,text\n1,2,3\n");
         assert!(
             twice.contains("two columns `text` (number 1 and 3)"),

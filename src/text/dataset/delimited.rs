@@ -1,44 +1,104 @@
-//! Rows of CSV and TSV files.
+//! Rows of CSV and TSV files, through the `csv` crate.
 //!
 //! Not polars: its CSV reader (0.55) fills a short row with nulls without a word, refuses a quotation mark inside an unquoted field (which
 //! TSV corpora are full of) and cannot name the line at fault.
 
 use super::{Column, Content, Read, Table, Values};
+use csv::{ReaderBuilder, StringRecord};
 use std::collections::HashMap;
 
 /// Reads a table whose first row is the header; `Err` says what is wrong and on which line.
-pub(super) fn read(text: &str, separator: char) -> Result<Table, String> {
-    let mut records = Records::new(text, separator);
-    let Some(header) = records.next().transpose()? else {
+pub(super) fn read(text: &str, separator: u8) -> Result<Table, String> {
+    // The crate drops a byte order mark itself, and offsets into `text` must be those that it counts.
+    let text = text.trim_start_matches('\u{feff}');
+    let mut records = ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        // The lengths of rows are checked below: the crate's error counts the blank lines before a row as part of it.
+        .flexible(true)
+        .from_reader(text.as_bytes())
+        .into_records()
+        .map(|record| {
+            let record = record.map_err(|e| e.to_string())?;
+            let start = start(text, &record);
+            quotes_close(text, start, &record)?;
+            Ok::<_, String>((start, record))
+        });
+    let Some((_, header)) = records.next().transpose()? else {
         return Ok(Table {
             columns: Vec::new(),
             rows: 0,
         });
     };
-    unique(&header.fields)?;
-    let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.fields.len()];
+    let names: Vec<String> = header.iter().map(str::to_owned).collect();
+    unique(&names)?;
+    let mut cells: Vec<Vec<String>> = vec![Vec::new(); names.len()];
+    let mut rows = 0;
     for record in records {
-        let record = record?;
-        if record.fields.len() != cells.len() {
+        let (start, record) = record?;
+        if record.len() != names.len() {
             return Err(format!(
                 "line {} has {} field(s) where the header has {}; quote a field that holds the separator or a line break",
-                record.line,
-                record.fields.len(),
-                cells.len()
+                line(text, start),
+                record.len(),
+                names.len()
             ));
         }
-        for (column, cell) in cells.iter_mut().zip(record.fields) {
-            column.push(cell);
+        for (column, cell) in cells.iter_mut().zip(&record) {
+            column.push(cell.to_owned());
         }
+        rows += 1;
     }
-    let rows = cells.first().map_or(0, Vec::len);
-    let columns = header
-        .fields
+    let columns = names
         .into_iter()
         .zip(cells)
         .map(|(name, cells)| infer(name, cells))
         .collect();
     Ok(Table { columns, rows })
+}
+
+/// Where the first field of a record begins in the text: the crate's position is the end of the record before, ahead of blank lines.
+fn start(text: &str, record: &StringRecord) -> usize {
+    let after = record.position().map_or(0, |p| p.byte() as usize);
+    let rest = text.get(after..).unwrap_or_default();
+    text.len() - rest.trim_start_matches(['\r', '\n']).len()
+}
+
+/// The line, counted from 1, of a place in the text. The crate's own count knows no CR line ends.
+fn line(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    1 + before.matches(['\n', '\r']).count() - before.matches("\r\n").count()
+}
+
+/// Refuses what the crate, like Python, accepts without a word: a quote that never closes, which swallows the rest of the file, and text
+/// after a closing quote. A field that opens with a quote and is neither stands in the file as its value does when written as CSV.
+fn quotes_close(text: &str, start: usize, record: &StringRecord) -> Result<(), String> {
+    let mut at = start;
+    for field in record {
+        let rest = text.get(at..).unwrap_or_default();
+        let mut length = field.len();
+        if rest.starts_with('"') {
+            let quoted = format!("\"{}\"", field.replace('"', "\"\""));
+            if quoted.strip_suffix('"') == Some(rest) {
+                return Err(format!(
+                    "the quotation mark that opens a field on line {} is never closed; close it, or double it and quote the field if it \
+                     is part of the text",
+                    line(text, at)
+                ));
+            }
+            if !rest.starts_with(&quoted) {
+                return Err(format!(
+                    "line {}: text follows the closing quotation mark of the field that opens there; double the quotation marks that are \
+                     part of the text and quote the whole field",
+                    line(text, at)
+                ));
+            }
+            length = quoted.len();
+        }
+        // One byte more for the separator.
+        at += length + 1;
+    }
+    Ok(())
 }
 
 fn unique(names: &[String]) -> Result<(), String> {
@@ -110,117 +170,4 @@ fn number(cell: &str) -> Option<f64> {
         return None;
     }
     cell.parse().ok().filter(|x: &f64| x.is_finite())
-}
-
-/// One row, with the line of the file on which it begins (lines count from 1).
-struct Record {
-    line: usize,
-    fields: Vec<String>,
-}
-
-/// The rows of a text.
-struct Records<'a> {
-    rest: &'a str,
-    separator: char,
-    line: usize,
-}
-
-impl<'a> Records<'a> {
-    fn new(text: &'a str, separator: char) -> Self {
-        Self {
-            rest: text,
-            separator,
-            line: 1,
-        }
-    }
-
-    /// Takes a line break off the front, if there is one.
-    fn line_break(&mut self) -> bool {
-        let after = ["\r\n", "\n", "\r"]
-            .iter()
-            .find_map(|end| self.rest.strip_prefix(end));
-        if let Some(after) = after {
-            self.rest = after;
-            self.line += 1;
-        }
-        after.is_some()
-    }
-
-    fn field(&mut self) -> Result<String, String> {
-        if let Some(inside) = self.rest.strip_prefix('"') {
-            self.rest = inside;
-            return self.quoted();
-        }
-        let end = self
-            .rest
-            .find([self.separator, '\n', '\r'])
-            .unwrap_or(self.rest.len());
-        let (field, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        Ok(field.to_owned())
-    }
-
-    /// A quoted field, from behind its opening quote.
-    fn quoted(&mut self) -> Result<String, String> {
-        let opened = self.line;
-        let mut field = String::new();
-        loop {
-            let Some((before, after)) = self.rest.split_once('"') else {
-                return Err(format!(
-                    "the quotation mark that opens a field on line {opened} is never closed; close it, or double it and quote the field \
-                     if it is part of the text"
-                ));
-            };
-            field.push_str(before);
-            self.line += line_breaks(before);
-            match after.strip_prefix('"') {
-                Some(after) => {
-                    field.push('"');
-                    self.rest = after;
-                }
-                None => {
-                    self.rest = after;
-                    break;
-                }
-            }
-        }
-        match self.rest.chars().next() {
-            None | Some('\n' | '\r') => Ok(field),
-            Some(c) if c == self.separator => Ok(field),
-            Some(_) => Err(format!(
-                "line {}: text follows the closing quotation mark of a field; double the quotation marks that are part of the text and \
-                 quote the whole field",
-                self.line
-            )),
-        }
-    }
-}
-
-fn line_breaks(text: &str) -> usize {
-    text.matches(['\n', '\r']).count() - text.matches("\r\n").count()
-}
-
-impl Iterator for Records<'_> {
-    type Item = Result<Record, String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.line_break() {}
-        if self.rest.is_empty() {
-            return None;
-        }
-        let line = self.line;
-        let mut fields = Vec::new();
-        loop {
-            match self.field() {
-                Ok(field) => fields.push(field),
-                Err(problem) => return Some(Err(problem)),
-            }
-            match self.rest.strip_prefix(self.separator) {
-                Some(rest) => self.rest = rest,
-                None => break,
-            }
-        }
-        self.line_break();
-        Some(Ok(Record { line, fields }))
-    }
 }
