@@ -102,3 +102,21 @@ fn only_ops_calls_the_fused_operations() {
         }
     }
 }
+
+#[test]
+fn architecture_md_has_a_line_for_every_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let mut files = Vec::new();
+    rust_files(&root.join("src"), &mut files);
+    for path in &files {
+        let file = path.strip_prefix(root.join("src")).unwrap();
+        let name = file.to_string_lossy().replace('\\', "/");
+        let listed = text.contains(&format!("- `{name}`: "));
+        assert!(listed || ["lib.rs", "main.rs"].contains(&name.as_str()), "{name}");
+    }
+    for line in text.lines().filter_map(|l| l.strip_prefix("- `")) {
+        let name = line.split('`').next().unwrap();
+        assert!(root.join("src").join(name).is_file(), "{name} is listed, but is not there");
+    }
+}
