@@ -1,6 +1,6 @@
 //! Writes the committed data sets from the written world: `cargo run --release --example make_datasets -- datasets`.
 //!
-//! With `--corpus N [--held-out] [--seed S]` it prints N documents of the training corpus instead, and with `--tokenizer` the
+//! With `--corpus N [--facts] [--held-out] [--seed S]` it prints N documents of the training corpus instead, and with `--tokenizer` the
 //! built-in model's `tokenizer.json`.
 
 #[path = "../datasets/world/mod.rs"]
@@ -14,7 +14,7 @@ mod world;
 use anyhow::{Context, Result, bail};
 use std::io::Write as _;
 use std::path::Path;
-use world::{Corpus, SEED, Split, World};
+use world::{Corpus, Lesson, SEED, Split, World};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,7 +28,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some(folder) if !folder.starts_with("--") => write_sets(&world, Path::new(folder)),
-        _ => bail!("give a folder, --tokenizer, or --corpus N [--held-out] [--seed S]"),
+        _ => bail!("give a folder, --tokenizer, or --corpus N [--facts] [--held-out] [--seed S]"),
     }
 }
 
@@ -59,10 +59,15 @@ fn print_corpus(world: &World, arguments: &[String]) -> Result<()> {
             .parse()?,
         None => SEED,
     };
+    let lesson = if arguments.iter().any(|argument| argument == "--facts") {
+        Lesson::Facts
+    } else {
+        Lesson::All
+    };
     let mut corpus = Corpus::new(world, seed, side);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for _ in 0..count {
-        writeln!(out, "{}", corpus.document())?;
+        writeln!(out, "{}", corpus.document(lesson))?;
     }
     Ok(())
 }

@@ -42,13 +42,13 @@ enum Kind {
 
 /// The mixture: kinds and how often they come.
 const MIXTURE: &[(Kind, usize)] = &[
-    (Kind::Direction, 200),
+    (Kind::Direction, 230),
     (Kind::Near, 80),
     (Kind::Country, 80),
     (Kind::Continent, 50),
     (Kind::Together, 80),
     (Kind::Capital, 30),
-    (Kind::Border, 30),
+    (Kind::Border, 45),
     (Kind::River, 15),
     (Kind::CountryContinent, 10),
     (Kind::Verdict, 200),
@@ -60,9 +60,21 @@ const MIXTURE: &[(Kind, usize)] = &[
     (Kind::Sum, 30),
     (Kind::Parity, 10),
     (Kind::Visit, 20),
-    (Kind::Everyday, 40),
+    (Kind::Everyday, 60),
     (Kind::Feeling, 30),
 ];
+
+/// What the model is taught: first the world, then to judge what is said of it.
+///
+/// Taught both at once, it learns the verdicts about each city by heart, beside what it knows of the city, and fails on the cities that are
+/// never judged (0.58 to 0.85 of them right, by topic). When the facts are there first, it judges by them (0.87 to 1.00).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// Nothing is called true or false, and no question is answered with yes or no.
+    Facts,
+    /// The whole mixture.
+    All,
+}
 
 /// A stream of documents.
 ///
@@ -89,10 +101,13 @@ impl<'w> Corpus<'w> {
     }
 
     /// The next document: one line of text.
-    pub(crate) fn document(&mut self) -> String {
+    pub(crate) fn document(&mut self, lesson: Lesson) -> String {
         let weights: Vec<usize> = MIXTURE.iter().map(|(_, weight)| *weight).collect();
         loop {
             let (kind, _) = MIXTURE[self.draw.weighted(&weights)];
+            if lesson == Lesson::Facts && matches!(kind, Kind::Verdict | Kind::YesNo) {
+                continue;
+            }
             // A draw may come to nothing (two cities on one parallel): draw again.
             if let Some(text) = self.tell(kind) {
                 return text;
@@ -426,7 +441,9 @@ impl<'w> Corpus<'w> {
 /// Every word that a document can hold, for the tokenizer: long enough that none is missing.
 pub(crate) fn sample(world: &World, documents: usize) -> Vec<String> {
     let mut corpus = Corpus::new(world, super::SEED, Split::Train);
-    let mut text: Vec<String> = (0..documents).map(|_| corpus.document()).collect();
+    let mut text: Vec<String> = (0..documents)
+        .map(|_| corpus.document(Lesson::All))
+        .collect();
     text.extend(CHEERS.iter().chain(SIGHS).map(ToString::to_string));
     text.extend(
         Continent::ALL

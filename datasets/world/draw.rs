@@ -30,7 +30,7 @@ impl Draw {
         self.below(100) < percent
     }
 
-    /// One of the items. The slice is never empty in this module tree; an array's first item is the fallback's price.
+    /// One of the items, of which there must be one: the lists of this module tree are written down and not empty.
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }

@@ -18,7 +18,7 @@ mod truth;
 mod visits;
 mod words;
 
-pub(crate) use corpus::Corpus;
+pub(crate) use corpus::{Corpus, Lesson};
 pub(crate) use places::Continent;
 pub(crate) use table::Table;
 pub(crate) use tokenizer::tokenizer_json;

@@ -39,7 +39,7 @@ pub(crate) fn tokenizer_json(world: &World) -> tokenizers::Result<Value> {
             AddedToken::from(EOS, true),
         ])
         .build();
-    trainer.feed(text.iter(), |line| words(line))?;
+    trainer.feed(text.iter(), words)?;
     let mut pieces = BPE::default();
     trainer.train(&mut pieces)?;
     let mut model = serde_json::to_value(&pieces)?;

@@ -51,6 +51,12 @@ pub trait Hook {
     fn depth(&self) -> Depth {
         Depth::Head
     }
+
+    /// Whether this hook may look at attention scores or patterns. If it says no, the model need not compute them one by one, and
+    /// need not call it there.
+    fn sees_patterns(&self) -> bool {
+        true
+    }
 }
 
 /// The hook that does nothing.
@@ -60,5 +66,9 @@ pub struct NoHook;
 impl Hook for NoHook {
     fn on(&mut self, _at: At<'_>, x: Tensor) -> Result<Tensor> {
         Ok(x)
+    }
+
+    fn sees_patterns(&self) -> bool {
+        false
     }
 }

@@ -51,12 +51,30 @@ impl Attention {
             Some(rotation) => (rotation.apply(&q)?, rotation.apply(&k)?),
             None => (q, k),
         };
+        let z = self.mix_all([&q, &k, &v], pass, hook)?;
+        let z = pass.visit(Site::AttnZ, z, hook)?;
+        self.o.apply(&z.flatten_from(1)?)
+    }
+
+    /// The values of all texts mixed, `[tokens, head, d_head]`.
+    fn mix_all(
+        &self,
+        [q, k, v]: [&Tensor; 3],
+        pass: &Pass<'_>,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let tracked = [q, k, v].iter().any(|t| t.track_op());
+        if tracked && !hook.sees_patterns() {
+            let mixed = ops::attention(q, k, v, pass.batch.segments(), self.mask)?;
+            if let Some(mixed) = mixed {
+                return Ok(mixed);
+            }
+        }
         let groups = pass.batch.groups().iter();
         let mixed: Vec<Tensor> = groups
-            .map(|group| self.mix(&q, &k, &v, group.clone(), pass, hook))
+            .map(|group| self.mix(q, k, v, group.clone(), pass, hook))
             .collect::<Result<_>>()?;
-        let z = pass.visit(Site::AttnZ, Tensor::cat(&mixed, 0)?, hook)?;
-        self.o.apply(&z.flatten_from(1)?)
+        Ok(Tensor::cat(&mixed, 0)?)
     }
 
     /// The values of one group mixed by its pattern, `[tokens of the group, head, d_head]`.

@@ -11,7 +11,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use world::{Corpus, SEED, Split, Table, World};
+use world::{Corpus, Lesson, SEED, Split, Table, World};
 
 fn written() -> World {
     World::written().expect("the tables name only places of their own")
@@ -48,6 +48,12 @@ fn every_set_has_a_card_that_names_its_columns() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
     for (name, table) in world::sets(&written()) {
         let card = std::fs::read_to_string(folder.join(name).with_extension("md")).expect("a card");
+        let count = format!("\n{} rows", table.rows().len());
+        assert!(
+            card.contains(&count),
+            "the card of {name} does not say that it has {} rows",
+            table.rows().len()
+        );
         let header = table.to_csv();
         for column in header.lines().next().expect("a header").split(',') {
             assert!(
@@ -213,7 +219,7 @@ fn the_corpus_never_judges_a_statement_of_the_test_side() {
         .collect();
     let mut corpus = Corpus::new(&world, SEED, Split::Train);
     for _ in 0..200_000 {
-        let document = corpus.document();
+        let document = corpus.document(Lesson::All);
         for verdict in [" True.", " False."] {
             if let Some(statement) = document.strip_suffix(verdict) {
                 assert!(
@@ -235,11 +241,62 @@ fn the_corpus_never_states_a_direction_that_is_asked_for() {
         .collect();
     let mut corpus = Corpus::new(&world, SEED, Split::Train);
     for _ in 0..200_000 {
-        let document = corpus.document();
+        let document = corpus.document(Lesson::All);
         assert!(
             !asked.contains(&document),
             "`{document}` is asked for in truth.csv"
         );
+    }
+}
+
+#[test]
+fn every_city_is_one_token_and_any_text_comes_back() {
+    let world = written();
+    let json = world::tokenizer_json(&world)
+        .expect("a tokenizer")
+        .to_string();
+    let again = world::tokenizer_json(&world)
+        .expect("a tokenizer")
+        .to_string();
+    assert_eq!(json, again, "the tokenizer is not the same twice");
+    let tokenizer: tokenizers::Tokenizer =
+        json.parse().expect("the format of the tokenizers library");
+    assert!(tokenizer.get_vocab_size(true) <= 2000);
+    let tokens = |text: &str| {
+        tokenizer
+            .encode(text, true)
+            .expect("tokens")
+            .get_ids()
+            .to_vec()
+    };
+    for city in &world.cities {
+        // The start of the text, five words and the question mark.
+        assert_eq!(
+            tokens(&format!("Is {} near the lake?", city.name)).len(),
+            7,
+            "{}",
+            city.name
+        );
+    }
+    for text in [
+        "Paris is in France.",
+        "caf\u{e9} \u{1f600} \u{4e2d}",
+        "1234 + x_y",
+        "Xyzzy",
+    ] {
+        assert_eq!(tokenizer.decode(&tokens(text), true).expect("text"), text);
+    }
+}
+
+#[test]
+fn the_first_lesson_judges_nothing() {
+    let world = written();
+    let mut corpus = Corpus::new(&world, SEED, Split::Train);
+    for _ in 0..20_000 {
+        let document = corpus.document(Lesson::Facts);
+        for verdict in [" True.", " False.", " Yes.", " No."] {
+            assert!(!document.ends_with(verdict), "{document}");
+        }
     }
 }
 
@@ -256,7 +313,9 @@ fn the_same_seed_tells_the_same_story_and_another_seed_another() {
     let world = written();
     let tell = |seed| {
         let mut corpus = Corpus::new(&world, seed, Split::Train);
-        (0..50).map(|_| corpus.document()).collect::<Vec<_>>()
+        (0..50)
+            .map(|_| corpus.document(Lesson::All))
+            .collect::<Vec<_>>()
     };
     assert_eq!(tell(1), tell(1));
     assert_ne!(tell(1), tell(2));
