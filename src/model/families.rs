@@ -8,6 +8,9 @@ use super::spec::{Activation, ArchSpec};
 use super::weights::WeightMap;
 use crate::error::{Error, Result};
 
+/// Reads a configuration; the second argument tells whether the checkpoint has a weight of this (foreign) name.
+pub type ReadFamily = fn(&Config, &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)>;
+
 /// A family of models, as Hugging Face's `model_type` names it.
 #[derive(Debug, Clone, Copy)]
 pub struct Family {
@@ -15,8 +18,8 @@ pub struct Family {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
-    /// Reads the configuration; the second argument tells whether the checkpoint has a weight of this (foreign) name.
-    pub read: fn(&Config, &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)>,
+    /// From a configuration to an architecture and the names of its weights.
+    pub read: ReadFamily,
 }
 
 /// Every supported family.

@@ -206,25 +206,22 @@ impl Extraction<'_> {
     /// where the shards end.
     fn shards(&self, points: &[(String, usize)]) -> Vec<Range<usize>> {
         let row_bytes: usize = points.iter().map(|(_, w)| w * self.dtype.size()).sum();
-        let mut shards = vec![0..0];
-        let (mut bytes, mut tokens) = (0, 0);
+        let mut shards = Vec::new();
+        let (mut start, mut bytes, mut tokens) = (0, 0, 0);
         for (example, text) in self.tokens.iter().enumerate() {
             let rows = match self.layout() {
                 Layout::Tokens => text.len(),
                 Layout::Examples => 1,
             };
             let full = bytes + rows * row_bytes > SHARD_BYTES || tokens + text.len() > SHARD_TOKENS;
-            let begun = shards.last().is_some_and(|s| !s.is_empty());
-            if full && begun {
-                shards.push(example..example);
-                (bytes, tokens) = (0, 0);
+            if full && example > start {
+                shards.push(start..example);
+                (start, bytes, tokens) = (example, 0, 0);
             }
             bytes += rows * row_bytes;
             tokens += text.len();
-            if let Some(shard) = shards.last_mut() {
-                shard.end = example + 1;
-            }
         }
+        shards.push(start..self.tokens.len());
         shards
     }
 

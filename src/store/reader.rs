@@ -95,7 +95,7 @@ impl Run {
                 .ok_or_else(|| damaged(path, point))?;
             let inner = list.values();
             // A batch of the reader may be a slice of a longer array.
-            let inner = inner.slice(list.value_offset_at(0) as usize, list.len() * width);
+            let inner = inner.slice(list.value_offset_at(0), list.len() * width);
             if let Some(floats) = inner.as_primitive_opt::<Float32Type>() {
                 values.extend_from_slice(floats.values());
             } else if let Some(halves) = inner.as_primitive_opt::<Float16Type>() {

@@ -113,10 +113,16 @@ fn architecture_md_has_a_line_for_every_file() {
         let file = path.strip_prefix(root.join("src")).unwrap();
         let name = file.to_string_lossy().replace('\\', "/");
         let listed = text.contains(&format!("- `{name}`: "));
-        assert!(listed || ["lib.rs", "main.rs"].contains(&name.as_str()), "{name}");
+        assert!(
+            listed || ["lib.rs", "main.rs"].contains(&name.as_str()),
+            "{name}"
+        );
     }
     for line in text.lines().filter_map(|l| l.strip_prefix("- `")) {
         let name = line.split('`').next().unwrap();
-        assert!(root.join("src").join(name).is_file(), "{name} is listed, but is not there");
+        assert!(
+            root.join("src").join(name).is_file(),
+            "{name} is listed, but is not there"
+        );
     }
 }

@@ -375,48 +375,4 @@ mod tests {
         assert_eq!(json["hook_point"], "blocks.0.resid_post");
         assert_eq!(json["convergence"]["status"], "converged");
     }
-
-    /// Not a test of speed; run by hand: `cargo test --release -- --ignored --nocapture seven_layers`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn seven_layers_of_4000_by_384() {
-        let layers: Vec<Matrix> = (0..7)
-            .map(|seed| {
-                // Strongly correlated, as activations are.
-                let factors = noise(5000, 30, seed)
-                    .times(&noise(30, 384, seed + 50))
-                    .unwrap();
-                let own = noise(5000, 384, seed + 100);
-                Matrix::from_fn(5000, 384, |i, j| factors.at(i, j) + 0.3 * own.at(i, j))
-            })
-            .collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let of_row = (0..5000)
-            .map(|row| usize::from(layers[0].at(row, 0) + rng.random_range(-2.0..2.0) > 0.0));
-        let labels = classes(of_row.collect());
-        let split = Split {
-            train: (0..4000).collect(),
-            test: (4000..5000).collect(),
-            left_out: vec![],
-        };
-        for params in [
-            fixed(Kind::Logistic, 1e-2),
-            fixed(Kind::Logistic, 1e-3),
-            SweepParams::new(Kind::Logistic),
-        ] {
-            let start = std::time::Instant::now();
-            let ends: Vec<_> = layers
-                .iter()
-                .map(|x| {
-                    let result = probe_layer("p", x, &labels, &split, None, &params).unwrap();
-                    (
-                        result.lambda,
-                        result.convergence,
-                        result.metrics.get("accuracy").unwrap().value,
-                    )
-                })
-                .collect();
-            println!("{:?}: {:.2?} {:?}", params.lambda, start.elapsed(), ends[0]);
-        }
-    }
 }
