@@ -98,4 +98,8 @@ impl Hook for Stack<'_> {
             .max()
             .unwrap_or(Depth::Embed)
     }
+
+    fn sees_patterns(&self) -> bool {
+        self.0.iter().any(|h| h.sees_patterns())
+    }
 }
