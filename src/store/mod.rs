@@ -2,15 +2,17 @@
 
 mod extract;
 mod manifest;
+mod plan;
 mod pool;
 mod reader;
 mod schema;
 mod writer;
 
-pub use extract::{Extraction, Outcome, Progress, extract};
+pub use extract::{Outcome, Progress, extract};
 pub use manifest::{
     DataCard, Manifest, ModelCard, Resolved, SCHEMA_VERSION, ShardCard, SpecialTokens, Truncation,
 };
+pub use plan::Extraction;
 pub use pool::Pool;
 pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};

@@ -289,8 +289,8 @@ fn at_row(error: Error, row: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
     use serde_json::{Value, json};
+    use std::path::PathBuf;
 
     /// GPT-2's way: every byte is a token, and three merges.
     fn byte_level() -> Value {

@@ -9,6 +9,7 @@
 mod cli;
 mod datasets;
 mod golden;
+mod hostile;
 mod invariants;
 mod layering;
 mod probe;
