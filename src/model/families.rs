@@ -9,7 +9,7 @@ use super::weights::WeightMap;
 use crate::error::{Error, Result};
 
 /// Reads a configuration; the second argument tells whether the checkpoint has a weight of this (foreign) name.
-pub type ReadFamily = fn(&Config, &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)>;
+pub(crate) type ReadFamily = fn(&Config, &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)>;
 
 /// A family of models, as Hugging Face's `model_type` names it.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Family {
     /// What it is, in a few words.
     pub about: &'static str,
     /// From a configuration to an architecture and the names of its weights.
-    pub read: ReadFamily,
+    pub(crate) read: ReadFamily,
 }
 
 /// Every supported family.

@@ -67,7 +67,9 @@ impl Run {
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.manifest.shards.iter().map(|s| s.rows).sum()
+        // A damaged manifest may claim anything; reading the shards finds out.
+        let rows = self.manifest.shards.iter().map(|s| s.rows);
+        rows.fold(0, usize::saturating_add)
     }
 
     /// The vectors of a hook point.
@@ -86,8 +88,12 @@ impl Run {
                     self.point_names().join(", ")
                 ),
             })?;
-        let width = card.shape.iter().product();
-        let mut values = Vec::with_capacity(self.rows() * width);
+        let width = card
+            .shape
+            .iter()
+            .try_fold(1, |n: usize, d| n.checked_mul(*d));
+        let width = width.ok_or_else(|| damaged(&self.path, point))?;
+        let mut values = Vec::new();
         self.each_array(point, |path, array| {
             let list = array
                 .as_fixed_size_list_opt()
@@ -148,7 +154,7 @@ impl Run {
     /// # Errors
     /// As [`Run::vectors`], for damage.
     pub fn examples(&self) -> Result<Vec<u32>> {
-        let mut examples = Vec::with_capacity(self.rows());
+        let mut examples = Vec::new();
         self.each_array("example", |path, array| {
             let array = array.as_primitive_opt::<UInt32Type>();
             let array = array.ok_or_else(|| damaged(path, "example"))?;
