@@ -200,8 +200,9 @@ impl ProbeReport {
         let (x_label, ticks) = axis(&self.layers);
         Figure::Line(LineChart {
             title: format!(
-                "What a linear probe reads of “{}”, layer by layer",
-                self.label.join(", ")
+                "What a linear probe reads of “{}” ({}), layer by layer",
+                self.label.join(", "),
+                file_name(&self.source.data)
             ),
             x_label,
             y_label: match self.params.bootstrap {
@@ -231,6 +232,11 @@ fn shown(estimate: Estimate) -> String {
         (Some(low), Some(high)) => with_interval(estimate.value, low, high),
         _ => format!("{:.3}", estimate.value),
     }
+}
+
+fn file_name(path: &str) -> &str {
+    let name = std::path::Path::new(path).file_name();
+    name.and_then(|n| n.to_str()).unwrap_or(path)
 }
 
 /// The first digits of a hash, enough to tell files apart.
