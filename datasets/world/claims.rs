@@ -195,15 +195,16 @@ impl Direction {
     }
 
     /// Whether the first city lies in this direction from the second: by its latitude or its longitude alone. `None` where the
-    /// difference is too small to speak of (5 degrees of latitude, 8 of longitude) or where the short way round the Earth crosses the
-    /// 180th meridian or nearly does, so that the map and the globe would disagree.
-    pub(crate) fn holds(self, world: &World, a: usize, b: usize) -> Option<bool> {
+    /// difference is below the margin, or where the short way round the Earth crosses the 180th meridian or nearly does, so that the map
+    /// and the globe would disagree.
+    pub(crate) fn holds(self, world: &World, a: usize, b: usize, margin: Margin) -> Option<bool> {
         let (a, b) = (&world.cities[a], &world.cities[b]);
+        let (least_north, least_east) = margin.degrees();
         let north = a.latitude - b.latitude;
         let east = a.longitude - b.longitude;
         match self {
-            Self::North | Self::South if north.abs() < 5.0 => None,
-            Self::East | Self::West if !(8.0..=170.0).contains(&east.abs()) => None,
+            Self::North | Self::South if north.abs() < least_north => None,
+            Self::East | Self::West if !(least_east..=170.0).contains(&east.abs()) => None,
             Self::North => Some(north > 0.0),
             Self::South => Some(north < 0.0),
             Self::East => Some(east > 0.0),
@@ -212,9 +213,33 @@ impl Direction {
     }
 }
 
+/// How far apart cities must lie for their direction to be spoken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Margin {
+    /// To be stated as a fact: fine enough to learn the map from.
+    Fact,
+    /// To be judged true or false: so far apart that a reader who knows the map roughly is not asked about its last degree.
+    Judgement,
+}
+
+impl Margin {
+    /// The least difference in latitude and in longitude.
+    fn degrees(self) -> (f64, f64) {
+        match self {
+            Self::Fact => (3.0, 5.0),
+            Self::Judgement => (6.0, 10.0),
+        }
+    }
+}
+
 /// `Oslo is north of Rome`, or `None` where [`Direction::holds`] is.
-pub(crate) fn direction(world: &World, direction: Direction, a: usize, b: usize) -> Option<Claim> {
-    let holds = direction.holds(world, a, b)?;
+pub(crate) fn direction(
+    world: &World,
+    direction: Direction,
+    (a, b): (usize, usize),
+    margin: Margin,
+) -> Option<Claim> {
+    let holds = direction.holds(world, a, b, margin)?;
     let rest = format!("{} of {}", direction.name(), world.cities[b].name);
     Some(is(Topic::Direction, world.cities[a].name, rest, holds))
 }

@@ -1,6 +1,6 @@
 //! The training corpus: an endless stream of short documents about the world, and held-out ones about what it never said.
 
-use super::claims::{self, Claim, Direction};
+use super::claims::{self, Claim, Direction, Margin};
 use super::draw::Draw;
 use super::edits::capital_first;
 use super::numbers::{self, LIMIT, TERMS};
@@ -42,8 +42,8 @@ enum Kind {
 
 /// The mixture: kinds and how often they come.
 const MIXTURE: &[(Kind, usize)] = &[
-    (Kind::Direction, 230),
-    (Kind::Near, 80),
+    (Kind::Direction, 260),
+    (Kind::Near, 90),
     (Kind::Country, 80),
     (Kind::Continent, 50),
     (Kind::Together, 80),
@@ -51,7 +51,7 @@ const MIXTURE: &[(Kind, usize)] = &[
     (Kind::Border, 45),
     (Kind::River, 15),
     (Kind::CountryContinent, 10),
-    (Kind::Verdict, 200),
+    (Kind::Verdict, 250),
     (Kind::Question, 40),
     (Kind::YesNo, 40),
     (Kind::Denial, 15),
@@ -213,11 +213,11 @@ impl<'w> Corpus<'w> {
         if self.world.may_state(a, b) != (self.side == Split::Train) {
             return None;
         }
-        let claim = claims::direction(self.world, direction, a, b)?;
+        let claim = claims::direction(self.world, direction, (a, b), Margin::Fact)?;
         if claim.holds {
             return Some(claim);
         }
-        claims::direction(self.world, direction.opposite(), a, b)
+        claims::direction(self.world, direction.opposite(), (a, b), Margin::Fact)
     }
 
     fn near_fact(&mut self, of: Option<usize>) -> claims::Clause {
@@ -315,7 +315,12 @@ impl<'w> Corpus<'w> {
                 if world.may_state(a, b) != (self.side == Split::Train) {
                     return None;
                 }
-                claims::direction(world, *self.draw.pick(&Direction::ALL), a, b)?
+                claims::direction(
+                    world,
+                    *self.draw.pick(&Direction::ALL),
+                    (a, b),
+                    Margin::Judgement,
+                )?
             }
             4 => self.border_claim(holds)?,
             5 => self.river_claim(holds)?,

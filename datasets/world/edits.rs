@@ -1,6 +1,6 @@
 //! Pairs of a sentence and an edited one whose meaning is kept or changed, and the set `edits.csv`.
 
-use super::claims::{self, Claim, Direction};
+use super::claims::{self, Claim, Direction, Margin};
 use super::draw::Draw;
 use super::numbers::LIMIT;
 use super::sentiment::Form;
@@ -131,8 +131,13 @@ fn fact(world: &World, draw: &mut Draw) -> Option<Claim> {
         1 => Some(claims::continent(world, city, world.cities[city].continent)),
         _ => {
             let other = draw.below(world.cities.len());
-            claims::direction(world, *draw.pick(&Direction::ALL), city, other)
-                .filter(|claim| claim.holds)
+            claims::direction(
+                world,
+                *draw.pick(&Direction::ALL),
+                (city, other),
+                Margin::Judgement,
+            )
+            .filter(|claim| claim.holds)
         }
     }
 }
@@ -148,18 +153,15 @@ fn turned(world: &World, draw: &mut Draw, exchange: bool, turn: bool) -> Option<
         draw.below(world.cities.len()),
     );
     let direction = *draw.pick(&Direction::ALL);
-    let original = claims::direction(world, direction, a, b).filter(|claim| claim.holds)?;
+    let original = claims::direction(world, direction, (a, b), Margin::Judgement)
+        .filter(|claim| claim.holds)?;
     let (first, second) = if exchange { (b, a) } else { (a, b) };
-    let edited = claims::direction(
-        world,
-        if turn {
-            direction.opposite()
-        } else {
-            direction
-        },
-        first,
-        second,
-    )?;
+    let said = if turn {
+        direction.opposite()
+    } else {
+        direction
+    };
+    let edited = claims::direction(world, said, (first, second), Margin::Judgement)?;
     Some((original.clause.affirm(), edited.clause.affirm()))
 }
 

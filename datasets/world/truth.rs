@@ -1,6 +1,6 @@
 //! The set `truth.csv`: statements that are true or false, balanced so that no word tells which.
 
-use super::claims::{self, Claim, Direction};
+use super::claims::{self, Claim, Direction, Margin};
 use super::draw::Draw;
 use super::numbers::{self, LIMIT};
 use super::{SEED, Split, Table, World};
@@ -194,8 +194,8 @@ fn directions(world: &World, split: Split, draw: &mut Draw) -> Vec<Pair> {
         if a == b || world.may_state(a, b) || used.contains(&(a.min(b), a.max(b))) {
             continue;
         }
-        let there = claims::direction(world, direction, a, b);
-        let back = claims::direction(world, direction, b, a);
+        let there = claims::direction(world, direction, (a, b), Margin::Judgement);
+        let back = claims::direction(world, direction, (b, a), Margin::Judgement);
         if let (Some(there), Some(back)) = (there, back) {
             used.insert((a.min(b), a.max(b)));
             let entity = there.entity.clone();
