@@ -133,3 +133,70 @@ fn causal_mask(length: usize) -> Result<Tensor> {
         .collect();
     Ok(Tensor::from_vec(values, (length, length), &Device::Cpu)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::NoHook;
+    use crate::model::config::Config;
+    use crate::model::{Model, RandomWeights, Recorded, Transformer, family_of};
+    use crate::text::batch::Batch;
+    use candle_core::Var;
+    use std::collections::BTreeMap;
+
+    /// Looks at everything and changes nothing.
+    struct Looker(usize);
+
+    impl Hook for Looker {
+        fn on(&mut self, at: At<'_>, x: Tensor) -> Result<Tensor> {
+            self.0 += usize::from(at.point == HookPoint::at(Some(1), Site::AttnPattern));
+            Ok(x)
+        }
+    }
+
+    #[test]
+    fn looking_at_patterns_changes_neither_logits_nor_gradients() {
+        let config = r#"{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 16,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24,
+            "vocab_size": 30, "tie_word_embeddings": true}"#;
+        let config = Config::parse(std::path::Path::new("config.json"), config).unwrap();
+        let (spec, _) = (family_of(&config).unwrap().read)(&config, &|_| true).unwrap();
+        let mut weights = Recorded::new(RandomWeights::new(1));
+        Transformer::build(spec.clone(), &mut weights).unwrap();
+        let var = |(name, t)| (name, Var::from_tensor(&t).unwrap());
+        let vars: BTreeMap<String, Var> = weights.taken.into_iter().map(var).collect();
+        let tensor = |(name, v): (&String, &Var)| (name.clone(), v.as_tensor().clone());
+        let mut tensors: BTreeMap<String, Tensor> = vars.iter().map(tensor).collect();
+        let model = Transformer::build(spec, &mut tensors).unwrap();
+
+        let batch = Batch::new(&[vec![3u32, 1, 4, 1], vec![5], vec![9, 2, 6, 5], vec![3, 5]]);
+        let batch = batch.unwrap();
+        let run = |hook: &mut dyn Hook| {
+            let logits = model
+                .forward(&batch, hook)
+                .unwrap()
+                .unwrap()
+                .logits
+                .unwrap();
+            let loss = logits.sqr().unwrap().mean_all().unwrap();
+            (logits, loss.backward().unwrap())
+        };
+        let mut looker = Looker(0);
+        let ((blind, blind_store), (seen, seen_store)) = (run(&mut NoHook), run(&mut looker));
+        assert_eq!(looker.0, 3, "one call a length");
+        close(&blind, &seen, "logits");
+        for (name, var) in &vars {
+            let of = |store: &candle_core::backprop::GradStore| store.get(var).unwrap().clone();
+            close(&of(&blind_store), &of(&seen_store), name);
+        }
+    }
+
+    fn close(a: &Tensor, b: &Tensor, what: &str) {
+        let largest = |x: &Tensor| {
+            let x = x.abs().unwrap().flatten_all().unwrap();
+            x.max(0).unwrap().to_scalar::<f32>().unwrap()
+        };
+        let error = largest(&(a - b).unwrap()) / largest(b);
+        assert!(error < 1e-5, "{what}: {error:.1e}");
+    }
+}
