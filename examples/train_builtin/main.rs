@@ -18,7 +18,7 @@ use anyhow::{Context, Result, anyhow};
 use candle_core::DType;
 use clap::Parser;
 use documents::{BEGIN, END, Reader, pack};
-use plumb::model::{read_spec, write_checkpoint};
+use plumb::model::{ModelSource, read_spec, write_checkpoint};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use training::{Training, loss};
@@ -162,7 +162,7 @@ fn write_json(folder: &Path, name: &str, value: &Value) -> Result<()> {
 
 /// Measures the model as it was written, in halves.
 fn report(recipe: &Recipe, world: &World, reader: &Reader) -> Result<()> {
-    let model = plumb::model::load(&recipe.out)?.model;
+    let model = plumb::model::load(&ModelSource::folder(&recipe.out))?.model;
     for (what, side) in [
         ("documents of the training side, unseen", Split::Train),
         ("held-out documents", Split::Test),

@@ -14,7 +14,7 @@ pub trait Weights {
     /// The weight `name`, which must have this shape.
     ///
     /// # Errors
-    /// [`crate::Error::MissingWeight`] or [`crate::Error::WrongShape`], naming it as its file does.
+    /// [`crate::error::Error::MissingWeight`] or [`crate::error::Error::WrongShape`], naming it as its file does.
     fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor>;
 }
 

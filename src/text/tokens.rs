@@ -24,7 +24,7 @@ pub struct Tokens {
     /// one character (byte-level emoji) all have the span of that character.
     pub spans: Vec<Option<(u32, u32)>>,
     /// True for the tokens that the tokenizer's post-processor added (`[CLS]`, `<s>`): Hugging Face's `special_tokens_mask`. The
-    /// letters "[SEP]" typed in a text become that id as they do in Hugging Face, but are text: false here, with a span.
+    /// letters `[SEP]` typed in a text become that id as they do in Hugging Face, but are text: false here, with a span.
     pub special: Vec<bool>,
     /// The number of tokens before truncation, if the text was longer than the context.
     pub truncated_from: Option<usize>,

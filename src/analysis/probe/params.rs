@@ -82,7 +82,7 @@ impl SweepParams {
         }
     }
 
-    /// Checks the ranges; [`probe_layer`] does it too, but a caller may want to know before the expensive work.
+    /// Checks the ranges; [`super::probe_layer`] does it too, but a caller may want to know before the expensive work.
     ///
     /// # Errors
     /// [`Error::BadParameter`].
