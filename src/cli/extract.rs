@@ -4,7 +4,9 @@ use super::output::{bytes, count, progress_bar, refuse_foreign};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, load};
-use crate::store::{Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, extract};
+use crate::store::{
+    Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, Truncation, extract,
+};
 use crate::text::dataset::{Column, Dataset, Values};
 use crate::text::tokens::{Tokenizer, Tokens};
 use clap::ValueEnum;
@@ -152,6 +154,7 @@ pub(super) fn run_as(args: Args, shown: &Path) -> anyhow::Result<String> {
         },
         dtype: args.dtype(),
     };
+    report_truncation(&tokens, model.model.spec().context);
     if args.plan {
         return Ok(describe(&plan));
     }
@@ -265,6 +268,19 @@ fn refuse_long(tokens: &[Tokens], context: usize) -> Result<()> {
     }
 }
 
+/// Says how many texts are cut, before the work starts.
+fn report_truncation(tokens: &[Tokens], context: usize) {
+    let cut = Truncation::of(tokens);
+    if cut.texts > 0 {
+        eprintln!(
+            "note: {} cut to the model's {context} tokens (the longest had {}; {} lost)",
+            count(cut.texts, "text"),
+            cut.longest,
+            count(cut.tokens, "token"),
+        );
+    }
+}
+
 /// What a plan would store.
 fn describe(plan: &Extraction<'_>) -> String {
     use crate::report::table::{Align, Table};
@@ -299,22 +315,12 @@ fn describe(plan: &Extraction<'_>) -> String {
 
 fn summary(out: &Path, outcome: &Outcome) -> String {
     let manifest = &outcome.manifest;
-    let cut = match &manifest.truncation {
-        t if t.texts == 0 => String::new(),
-        t => format!(
-            "{} cut to the model's {} tokens (the longest had {}; {} lost)\n",
-            count(t.texts, "text"),
-            manifest.plan.model.context,
-            t.longest,
-            count(t.tokens, "token"),
-        ),
-    };
     let resumed = match outcome.resumed_shards {
         0 => String::new(),
         n => format!(", {} of them from before", count(n, "shard")),
     };
     format!(
-        "{cut}{}: {}, {}, {}, {} in {}{resumed}\n",
+        "{}: {}, {}, {}, {} in {}{resumed}\n",
         out.display(),
         count(manifest.plan.data.examples, "example"),
         count(manifest.plan.data.tokens, "token"),

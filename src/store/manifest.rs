@@ -3,6 +3,7 @@
 use super::pool::Pool;
 use super::schema::Dtype;
 use crate::error::{Error, Result};
+use crate::text::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -116,6 +117,21 @@ pub struct Truncation {
     pub tokens: usize,
     /// The length of the longest, in tokens, before it was cut.
     pub longest: usize,
+}
+
+impl Truncation {
+    /// Counts what was cut.
+    pub fn of(texts: &[Tokens]) -> Self {
+        let cut = || {
+            let texts = texts.iter();
+            texts.filter_map(|t| Some((t.truncated_from?, t.len())))
+        };
+        Self {
+            texts: cut().count(),
+            tokens: cut().map(|(before, after)| before - after).sum(),
+            longest: cut().map(|(before, _)| before).max().unwrap_or(0),
+        }
+    }
 }
 
 /// One shard.

@@ -117,11 +117,6 @@ impl Extraction<'_> {
                 shape: spec.row_shape(p.site())?,
             })
         });
-        let cut: Vec<(usize, usize)> = self
-            .tokens
-            .iter()
-            .filter_map(|t| Some((t.truncated_from?, t.len())))
-            .collect();
         Ok(Manifest {
             schema_version: SCHEMA_VERSION,
             plumb_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -151,11 +146,7 @@ impl Extraction<'_> {
                 dtype: self.dtype,
                 shard_examples: shards.iter().map(|s| (s.start, s.len())).collect(),
             },
-            truncation: Truncation {
-                texts: cut.len(),
-                tokens: cut.iter().map(|(before, after)| before - after).sum(),
-                longest: cut.iter().map(|(before, _)| *before).max().unwrap_or(0),
-            },
+            truncation: Truncation::of(self.tokens),
             shards: Vec::new(),
         })
     }

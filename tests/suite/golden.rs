@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use plumb::hook::{HookPoint, HookSet, NoHook, Recorder, Stack, Tap};
 use plumb::model::{LoadedModel, Model, ModelSource, greedy, load};
 use plumb::text::batch::Batch;
+use plumb::text::tokens::Tokenizer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -242,4 +243,7 @@ fn stories260k_gives_the_states_of_transformers_and_tells_the_published_story() 
     let story: serde_json::Value = serde_json::from_str(&text).unwrap();
     let ids: Vec<u32> = serde_json::from_value(story["ids"].clone()).unwrap();
     assert_eq!(greedy(&model, &ids[..1], ids.len() - 1).unwrap(), ids);
+    let tokenizer = Tokenizer::from_folder(&shared.join("models/stories260K")).unwrap();
+    let told = tokenizer.decode(&ids, true).unwrap();
+    assert_eq!(told.trim_start(), story["text"].as_str().unwrap());
 }
