@@ -81,7 +81,7 @@ fn best_answer(label: &str, model: &Transformer) -> f64 {
         lambda: Lambda::Fixed(1e-3),
         shuffles: 0,
         bootstrap: 0,
-        ..SweepParams::new(question.kind)
+        ..question.params()
     };
     let layers = question.ask(&root().join("datasets"), model, &tokenizer, &params);
     let score = |layer: &plumb::analysis::probe::LayerResult| {
@@ -171,7 +171,7 @@ fn the_folder_and_the_binary_hold_the_same_model() {
     let data = data.display();
     let folder = folder();
     for (model, out) in [("builtin", "a"), (folder.to_str().unwrap(), "b")] {
-        let points = "--points *.resid_post,final_norm,logits --pool last";
+        let points = "--points resid_post,final_norm,logits --pool last";
         plumb_ok(
             desk,
             &format!("extract --model {model} --data {data} {points} --out {out} --quiet"),
