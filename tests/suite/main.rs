@@ -6,6 +6,7 @@
     reason = "a test may fail"
 )]
 
+mod builtin;
 mod cli;
 mod datasets;
 mod golden;
