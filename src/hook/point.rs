@@ -152,7 +152,10 @@ struct Pattern {
 impl Pattern {
     fn parse(text: &str) -> Result<Self> {
         let (layers, site) = match text.strip_prefix("blocks.") {
-            None => (None, text),
+            None => match text.strip_prefix("*.") {
+                Some(site) => (Some("*"), site),
+                None => (None, text),
+            },
             Some(rest) => match rest.split_once('.') {
                 Some((layers, site)) => (Some(layers), site),
                 None => return Err(unknown(text)),
@@ -315,6 +318,7 @@ mod tests {
         );
         assert_eq!(names("resid_post").len(), 4);
         assert_eq!(names("blocks.*.attn_z"), names("attn_z"));
+        assert_eq!(names("*.attn_z"), names("attn_z"));
         assert_eq!(names("blocks.3.*").len(), 13);
         assert_eq!(names("*").len(), all(4).len());
         assert_eq!(names("resid_post, blocks.0.resid_post").len(), 4);
