@@ -62,7 +62,7 @@ fn exact_and_tanh_gelu_are_told_apart() {
     let x = Tensor::new(&[1.0f32], &Device::Cpu).unwrap();
     let at_one = |a| activate(&x, a).unwrap().to_vec1::<f32>().unwrap()[0];
     // Phi(1) = 0.841344746...
-    assert!((at_one(Activation::GeluErf) - 0.841_344_75).abs() < 1e-6);
+    assert!((at_one(Activation::GeluErf) - 0.841_344_8).abs() < 1e-6);
     assert!((at_one(Activation::GeluTanh) - 0.841_192).abs() < 1e-5);
 }
 
@@ -102,7 +102,7 @@ fn check_gradient(arguments: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>)
 fn gradients_are_those_of_central_differences() {
     let x = random(1, &[5, 3, 8], 2.0);
     let (w, b) = (random(2, &[8], 1.0), random(3, &[8], 1.0));
-    check_gradient(&[x.clone()], |a| softmax(&a[0]));
+    check_gradient(std::slice::from_ref(&x), |a| softmax(&a[0]));
     check_gradient(&[x.clone(), w.clone(), b], |a| {
         layer_norm(&a[0], &a[1], &a[2], 1e-5)
     });
@@ -113,7 +113,7 @@ fn gradients_are_those_of_central_differences() {
         Activation::Relu,
         Activation::Silu,
     ] {
-        check_gradient(&[x.clone()], |a| activate(&a[0], activation));
+        check_gradient(std::slice::from_ref(&x), |a| activate(&a[0], activation));
     }
     let angles = random(4, &[5, 4], 3.0);
     check_gradient(&[x], |a| rope(&a[0], &angles.cos()?, &angles.sin()?));
@@ -164,7 +164,7 @@ fn the_gradients_of_kernels_are_those_of_composed_operations() {
     let x = f32_random(1, &[7, 3, 13], 2.0);
     let (w, b) = (f32_random(2, &[13], 1.0), f32_random(3, &[13], 1.0));
     check_kernel(
-        &[x.clone()],
+        std::slice::from_ref(&x),
         |a| softmax(&a[0]),
         |a| softmax_composed(&a[0]),
     );
@@ -185,7 +185,7 @@ fn the_gradients_of_kernels_are_those_of_composed_operations() {
         Activation::Silu,
     ] {
         check_kernel(
-            &[x.clone()],
+            std::slice::from_ref(&x),
             |a| activate(&a[0], activation),
             |a| activate_composed(&a[0], activation),
         );
