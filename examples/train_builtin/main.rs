@@ -46,16 +46,16 @@ struct Recipe {
     #[arg(long, default_value_t = SEED)]
     seed: u64,
     /// Steps of training.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 14_000)]
     steps: usize,
     /// Stop here, with the schedule of all the steps; for measuring.
     #[arg(long)]
     stop: Option<usize>,
     /// Steps at the beginning in which no document says whether something is true: first the world, then judging it.
-    #[arg(long, default_value_t = 4_000)]
+    #[arg(long, default_value_t = 4_500)]
     facts: usize,
     /// The part of the documents that are read in pieces and bytes, so that these have a meaning too.
-    #[arg(long, default_value_t = 0.03)]
+    #[arg(long, default_value_t = 0.02)]
     spell: f64,
     /// Documents a step.
     #[arg(long, default_value_t = 64)]
