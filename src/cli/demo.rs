@@ -37,7 +37,10 @@ const QUESTIONS: &[Question] = &[
         asks: "Does the model know, at each layer, whether what it just read is true?",
         data: "truth",
         csv: include_str!("../../datasets/truth.csv"),
-        probes: &[("truth", "--label label --split-column split --group entity")],
+        probes: &[(
+            "truth",
+            "--label label --split-column split --lambda 0.01 --group entity",
+        )],
     },
     Question {
         asks: "Does it know where a city lies? (And can a coin be read that was tossed for each city, and is in no text?)",
@@ -46,13 +49,16 @@ const QUESTIONS: &[Question] = &[
         probes: &[
             (
                 "places",
-                "--label latitude,longitude --kind ridge --split-column split --group name",
+                "--label latitude,longitude --kind ridge --split-column split --lambda 0.01 --group name",
             ),
             (
                 "continent",
-                "--label continent --split-column split --group name",
+                "--label continent --split-column split --lambda 0.01 --group name",
             ),
-            ("coin", "--label coin --split-column split --group name"),
+            (
+                "coin",
+                "--label coin --split-column split --lambda 0.01 --group name",
+            ),
         ],
     },
     Question {
@@ -61,7 +67,7 @@ const QUESTIONS: &[Question] = &[
         csv: include_str!("../../datasets/sentiment.csv"),
         probes: &[(
             "sentiment",
-            "--label label --split-column split --group pair",
+            "--label label --split-column split --lambda 0.01 --group pair",
         )],
     },
     Question {
@@ -70,7 +76,7 @@ const QUESTIONS: &[Question] = &[
         csv: include_str!("../../datasets/number.csv"),
         probes: &[(
             "number",
-            "--label comparison --split-column split --group pair",
+            "--label comparison --split-column split --lambda 0.01 --group pair",
         )],
     },
 ];
