@@ -29,5 +29,4 @@ golden:
 
 # The gallery is what the demo draws.
 plots: demo
-	for chart in truth places sentiment number; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
-	cp demo/map/chart.svg plots/map.svg; cp demo/map/chart.png plots/map.png
+	for chart in truth places sentiment number map; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
