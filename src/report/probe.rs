@@ -161,7 +161,10 @@ impl ProbeReport {
 
     /// The chart: the score by layer with its interval, and the controls.
     pub fn chart(&self) -> Figure {
-        let metric = self.main_metric();
+        let metric = match self.params.kind {
+            Kind::Logistic => "accuracy",
+            Kind::Ridge => "R²",
+        };
         let line = |value: &dyn Fn(&LayerResult) -> Option<f64>| -> Vec<(f64, f64)> {
             let values = self.layers.iter().enumerate();
             values
@@ -210,6 +213,11 @@ impl ProbeReport {
                 _ => format!("{metric} on test rows, 95 % interval"),
             },
             x_ticks: Some(ticks),
+            // Below 0 a probe is worse than a constant; how much worse says nothing.
+            y_range: match self.params.kind {
+                Kind::Logistic => None,
+                Kind::Ridge => Some((-0.25, 1.0)),
+            },
             series,
             footer: Footer {
                 command: self.command.clone(),
