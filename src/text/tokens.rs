@@ -113,6 +113,13 @@ fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
     values.retain(|_| keep.next().is_some_and(|k| *k));
 }
 
+/// Runs the library on foreign data. It unwraps in places (a file cut within its decoder, a template that names a token which is not
+/// there), and a file must not be able to end the process.
+fn caught<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err("tokenizer.json is cut or damaged".into()))
+}
+
 /// A tokenizer in Hugging Face's `tokenizer.json` format. Cheap to share between threads.
 ///
 /// What would make a text's tokens depend on anything but the text is switched off: the padding and truncation that some files
@@ -155,7 +162,7 @@ impl Tokenizer {
             path: path.to_owned(),
             problem: format!("this is not a tokenizer that plumb can read: {e}"),
         };
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(malformed)?;
+        let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(malformed)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(malformed)?;
         if let ModelWrapper::BPE(bpe) = inner.get_model()
@@ -221,9 +228,7 @@ impl Tokenizer {
     /// [`Error::BadText`] (row 0; the caller knows the row) for a text without any token, and for a context without room for text
     /// beside the special tokens.
     pub fn encode(&self, text: &str, context: Option<usize>) -> Result<Tokens> {
-        let encoding = self
-            .inner
-            .encode_char_offsets(text, true)
+        let encoding = caught(|| self.inner.encode_char_offsets(text, true))
             .map_err(|e| bad_text(format!("the tokenizer cannot read the text: {e}")))?;
         if encoding.is_empty() {
             return Err(bad_text(

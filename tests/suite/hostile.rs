@@ -6,6 +6,7 @@ use plumb::store::Run;
 use plumb::text::dataset::Dataset;
 use plumb::text::tokens::Tokenizer;
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -64,11 +65,21 @@ impl Damage {
 /// A file that is damaged, again and again, beside others that are whole.
 fn attack(file: &Path, reach: usize, cases: u32, read: impl Fn()) {
     let whole = fs::read(file).unwrap();
-    let mut runner = prop::test_runner::TestRunner::new(ProptestConfig {
-        cases,
+    // The same cases each time, so that a red run is about the change at hand; PLUMB_FUZZ_CASES tries so many others.
+    let wanted = std::env::var("PLUMB_FUZZ_CASES").ok();
+    let wanted: Option<u32> = wanted.and_then(|n| n.parse().ok());
+    let config = ProptestConfig {
+        cases: wanted.unwrap_or(cases),
         failure_persistence: None,
         ..ProptestConfig::default()
-    });
+    };
+    let mut runner = match wanted {
+        Some(_) => TestRunner::new(config),
+        None => {
+            let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+            TestRunner::new_with_rng(config, rng)
+        }
+    };
     let result = runner.run(&damage(), |damage| {
         fs::write(file, damage.apply(&whole, reach)).unwrap();
         read();
