@@ -170,7 +170,7 @@ impl Extraction<'_> {
         for (example, vectors) in results.into_iter().flatten() {
             of_example[example] = vectors;
         }
-        let vectors = (0..self.points.points().len())
+        let vectors: Vec<Vec<f32>> = (0..self.points.points().len())
             .map(|point| {
                 of_example
                     .iter_mut()
@@ -178,12 +178,30 @@ impl Extraction<'_> {
                     .collect()
             })
             .collect();
+        self.refuse_overflow(&vectors)?;
         Ok(ShardRows {
             first_example: shard.start,
             tokens: &self.tokens[shard],
             positions,
             vectors,
         })
+    }
+
+    /// Massive activations do not fit in 16 bits.
+    fn refuse_overflow(&self, vectors: &[Vec<f32>]) -> Result<()> {
+        let largest = self.dtype.largest();
+        for (point, values) in self.points.points().iter().zip(vectors) {
+            if let Some(value) = values.iter().find(|v| v.abs() > largest) {
+                return Err(Error::BadParameter {
+                    name: "dtype",
+                    value: "f16".to_owned(),
+                    problem: format!(
+                        "hook point `{point}` holds {value}, and 16 bits hold at most {largest}; give --dtype f32"
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn run_batch(

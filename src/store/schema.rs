@@ -26,6 +26,14 @@ impl Dtype {
         }
     }
 
+    /// The largest number that it holds; a larger one would become infinite.
+    pub fn largest(self) -> f32 {
+        match self {
+            Dtype::F32 => f32::MAX,
+            Dtype::F16 => half::f16::MAX.to_f32(),
+        }
+    }
+
     fn arrow(self) -> DataType {
         match self {
             Dtype::F32 => DataType::Float32,

@@ -263,6 +263,25 @@ fn half_precision_on_disk_is_rounded_once() {
     assert_eq!(read("half").values, rounded);
 }
 
+/// Massive activations do not fit in 16 bits: they must not become infinities.
+#[test]
+fn half_precision_refuses_what_it_cannot_hold() {
+    let desk = desk();
+    let desk = desk.path();
+    let weights = desk.join("llama/model.safetensors");
+    let mut all = tensors(&weights);
+    let norm = (&all["model.norm.weight"] * 1e6).unwrap();
+    all.insert("model.norm.weight".to_owned(), norm);
+    candle_core::safetensors::save(&all, &weights).unwrap();
+    let extract = "extract --model llama --data reviews.csv --pool mean --out";
+    let said = plumb_refuses(desk, &format!("{extract} half --dtype f16"));
+    assert!(
+        said.contains("dtype = f16") && said.contains("final_norm"),
+        "{said}"
+    );
+    plumb_ok(desk, &format!("{extract} full"));
+}
+
 #[test]
 fn token_ids_need_no_tokenizer_and_get_nothing_added() {
     let desk = desk();

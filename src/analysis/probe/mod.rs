@@ -7,6 +7,7 @@
 
 mod choose;
 mod classify;
+mod crossfit;
 mod data;
 mod gram;
 mod labels;
@@ -22,6 +23,7 @@ mod solver;
 mod standardize;
 mod sweep;
 
+pub use crossfit::held_out_predictions;
 pub use data::Labels;
 pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};

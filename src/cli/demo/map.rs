@@ -2,7 +2,7 @@
 
 use crate::analysis::matrix::Matrix;
 use crate::analysis::metrics::r2;
-use crate::analysis::probe::{RidgeParams, group_ids, spelled};
+use crate::analysis::probe::{RidgeParams, group_ids, held_out_predictions, spelled};
 use crate::error::{Error, Result};
 use crate::figure::{
     Figure, Footer, Panel, Point, PointColor, ScatterChart, render_png, render_svg,
@@ -102,19 +102,8 @@ fn place(run: &Run, point: String, truth: &[Vec<f64>; 2], folds: &[Vec<usize>]) 
         .flat_map(|row| [truth[0][row], truth[1][row]])
         .collect();
     let y = Matrix::new(x.rows(), 2, y)?;
-    let mut predicted = [vec![0.0; x.rows()], vec![0.0; x.rows()]];
-    for test in folds {
-        let train: Vec<usize> = (0..x.rows())
-            .filter(|row| test.binary_search(row).is_err())
-            .collect();
-        let ridge = RidgeParams { lambda: LAMBDA }.check()?;
-        let fitted = ridge.fit(&x.select(&train), &y.select(&train))?;
-        let said = fitted.predict(&x.select(test))?;
-        for (i, row) in test.iter().enumerate() {
-            predicted[0][*row] = said.at(i, 0);
-            predicted[1][*row] = said.at(i, 1);
-        }
-    }
+    let said = held_out_predictions(&x, &y, folds, RidgeParams { lambda: LAMBDA })?;
+    let predicted = [said.col(0), said.col(1)];
     let weights = vec![1.0; x.rows()];
     let score = |i: usize| r2(&truth[i], &predicted[i], &weights).unwrap_or(f64::NAN);
     Ok(Placed {
