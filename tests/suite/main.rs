@@ -15,4 +15,5 @@ mod invariants;
 mod layering;
 mod probe;
 mod readers;
+mod refusals;
 mod support;

@@ -172,3 +172,31 @@ pub(crate) fn python(packages: &[&str]) -> Option<PathBuf> {
         }
     }
 }
+
+/// A folder with a BERT, a Llama and the reviews in it.
+pub(crate) fn desk() -> tempfile::TempDir {
+    let desk = tempfile::tempdir().unwrap();
+    tiny_model(&desk.path().join("bert"), "bert");
+    tiny_model(&desk.path().join("llama"), "llama");
+    std::fs::write(desk.path().join("reviews.csv"), reviews()).unwrap();
+    desk
+}
+
+pub(crate) fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap())
+        .map(|e| {
+            (
+                e.file_name().into_string().unwrap(),
+                std::fs::read(e.path()).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
