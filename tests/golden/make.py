@@ -36,16 +36,15 @@ MOVES = 1e-2
 """What a switch must change at least, relative to the largest value."""
 
 
-def build(cls, config, seed):
-    """A model with random weights: matrices around 0, vectors around what a fresh model has there (1 in most norms, 0 in biases)."""
+def build(cls, config, seed, held=torch.float16, spread=lambda p: 0.3):
+    """A model with random weights that `held` has exactly: matrices around 0, vectors around what a fresh model has there."""
     torch.manual_seed(seed)
     model = cls._from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for p in model.parameters():
             centre = 1.0 if p.dim() == 1 and bool((p == 1).all()) else 0.0
-            p.normal_(centre, 0.3 if p.dim() > 1 else 0.2)
-            # Values that float16 holds, so that the file has exactly what was run.
-            p.copy_(p.half().float())
+            p.normal_(centre, spread(p) if p.dim() > 1 else 0.2)
+            p.copy_(p.to(held).float())
     return model
 
 
