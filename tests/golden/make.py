@@ -9,7 +9,7 @@
 Each folder: config.json, model.safetensors (random, with norms and biases moved away from 1 and 0 so that nothing is
 degenerate, held in float16 and computed with in float32) and expected.safetensors:
 
-    input_ids, attention_mask   [3, n]            texts of 7, 4 and 1 tokens (n = 7), right-padded; compare where the mask is 1
+    input_ids, attention_mask   [3, n]            texts of 6, 4 and 1 tokens (n = 6), right-padded; compare where the mask is 1
     hidden_states.I             [3, n, d]         I = 0 .. n_layers; the last is after the final norm where there is one
     attentions.I                [3, heads, n, n]  attention probabilities of block I (eager attention), where the model gives them
     logits                      [3, n, vocab] or [3, classes], where the model has a head
@@ -31,7 +31,7 @@ from rows import ROWS
 from safetensors.torch import load_file, save_file
 
 HERE = pathlib.Path(__file__).parent
-LENGTHS = [7, 4, 1]
+LENGTHS = [6, 4, 1]
 MOVES = 1e-2
 """What a switch must change at least, relative to the largest value."""
 

@@ -231,7 +231,7 @@ ENCODERS = {
     ),
     "deberta-v2": (
         "DebertaV2ForMaskedLM",
-        ENCODER | {"num_hidden_layers": 1, "type_vocab_size": 0, "relative_attention": True, "position_buckets": 8, "max_relative_positions": 10,
+        ENCODER | {"num_hidden_layers": 1, "type_vocab_size": 0, "relative_attention": True, "position_buckets": 6, "max_relative_positions": 8,
                    "pos_att_type": ["c2p", "p2c"], "share_att_key": True, "norm_rel_ebd": "layer_norm",
                    "position_biased_input": False},
         [{"pos_att_type": ["c2p"]}, {"pos_att_type": ["p2c"]}, {"norm_rel_ebd": "none"}, {"max_relative_positions": 32}],
