@@ -2,6 +2,7 @@
 
 use super::archive::{self, Archive, SAFETENSORS};
 use super::source::ModelSource;
+use super::take::Take;
 use super::weights::{WeightMap, Weights};
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
@@ -14,6 +15,8 @@ pub struct Checkpoint {
     archive: Box<dyn Archive>,
     map: WeightMap,
     used: BTreeSet<String>,
+    /// Weights of blocks that share theirs (ALBERT), so that memory holds them once.
+    shared: BTreeMap<(String, Vec<usize>), Tensor>,
 }
 
 impl Checkpoint {
@@ -26,6 +29,7 @@ impl Checkpoint {
             archive: archive::open(source)?,
             map: WeightMap::default(),
             used: BTreeSet::new(),
+            shared: BTreeMap::new(),
         })
     }
 
@@ -80,15 +84,8 @@ impl Checkpoint {
         Some(self.foreign("head.unembed.weight")).filter(|name| self.has(name))
     }
 
-    fn foreign(&self, name: &str) -> String {
-        self.map.foreign(name).unwrap_or_else(|| name.to_owned())
-    }
-}
-
-impl Weights for Checkpoint {
-    fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let foreign = self.foreign(name);
-        // The shape is checked before the bytes are read.
+    /// A tensor that must have this shape, which is checked before the bytes are read.
+    fn checked(&mut self, foreign: String, shape: &[usize]) -> Result<Tensor> {
         if let Some(stored) = self.archive.tensors().get(&foreign)
             && stored.shape != shape
         {
@@ -100,6 +97,37 @@ impl Weights for Checkpoint {
             });
         }
         self.read(&foreign)
+    }
+
+    fn foreign(&self, name: &str) -> String {
+        self.map.foreign(name).unwrap_or_else(|| name.to_owned())
+    }
+}
+
+impl Weights for Checkpoint {
+    fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let foreign = self.foreign(name);
+        let key = (foreign.clone(), shape.to_vec());
+        if let Some(tensor) = self.shared.get(&key) {
+            return Ok(tensor.clone());
+        }
+        let take = self.map.take(name).clone();
+        let sources: Vec<String> = match take {
+            Take::Rows => (0..shape[0])
+                .map(|row| foreign.replace("{h}", &row.to_string()))
+                .collect(),
+            _ => vec![foreign],
+        };
+        let source_shape = take.source_shape(shape);
+        let tensors = sources
+            .into_iter()
+            .map(|source| self.checked(source, &source_shape))
+            .collect::<Result<Vec<Tensor>>>()?;
+        let tensor = take.pick(&tensors, shape)?;
+        if self.map.shares_blocks() {
+            self.shared.insert(key, tensor.clone());
+        }
+        Ok(tensor)
     }
 }
 

@@ -20,6 +20,7 @@ mod pass;
 mod position;
 mod source;
 mod spec;
+mod take;
 mod transformer;
 mod weights;
 
