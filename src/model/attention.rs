@@ -1,13 +1,16 @@
 //! Multi-head attention over a packed batch, group by group of equally long texts.
 
 use super::linear::Linear;
+use super::norm::HeadNorm;
 use super::ops;
 use super::pass::{Pass, visit};
-use super::spec::{ArchSpec, Mask};
+use super::position::Bias;
+use super::spec::{ArchSpec, Layer, Mask};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::hook::{At, Hook, HookPoint, Site};
 use candle_core::{Device, Tensor};
+use std::ops::Range;
 
 /// The attention of one block.
 #[derive(Debug, Clone)]
@@ -16,39 +19,89 @@ pub(super) struct Attention {
     k: Linear,
     v: Linear,
     o: Linear,
+    norms: Option<(HeadNorm, HeadNorm)>,
     heads: usize,
     kv_heads: usize,
     width: usize,
     mask: Mask,
+    layer: Layer,
+    clip: Option<f64>,
+    softcap: Option<f64>,
 }
 
 impl Attention {
-    pub(super) fn load(name: &str, spec: &ArchSpec, weights: &mut dyn Weights) -> Result<Self> {
+    pub(super) fn load(
+        name: &str,
+        layer: Layer,
+        spec: &ArchSpec,
+        weights: &mut dyn Weights,
+    ) -> Result<Self> {
         let (d, inner) = (spec.d_model, spec.n_heads * spec.d_head);
         let kv = spec.n_kv_heads * spec.d_head;
-        let mut linear = |part: &str, shape| {
-            Linear::load(&format!("{name}.{part}"), shape, spec.attn_bias, weights)
+        let (qkv_bias, out_bias) = (spec.attention.qkv_bias, spec.attention.out_bias);
+        let mut linear =
+            |part: &str, shape, bias| Linear::load(&format!("{name}.{part}"), shape, bias, weights);
+        let (q, k) = (
+            linear("q", (inner, d), qkv_bias)?,
+            linear("k", (kv, d), qkv_bias)?,
+        );
+        let (v, o) = (
+            linear("v", (kv, d), qkv_bias)?,
+            linear("o", (d, inner), out_bias)?,
+        );
+        let mut norm = |part: &str, heads, spec_| {
+            HeadNorm::load(
+                &format!("{name}.{part}"),
+                (heads, spec.d_head),
+                spec_,
+                weights,
+            )
+        };
+        let norms = match spec.attention.qk_norm {
+            None => None,
+            Some(n) => Some((
+                norm("q_norm", spec.n_heads, n)?,
+                norm("k_norm", spec.n_kv_heads, n)?,
+            )),
         };
         Ok(Self {
-            q: linear("q", (inner, d))?,
-            k: linear("k", (kv, d))?,
-            v: linear("v", (kv, d))?,
-            o: linear("o", (d, inner))?,
+            q,
+            k,
+            v,
+            o,
+            norms,
             heads: spec.n_heads,
             kv_heads: spec.n_kv_heads,
             width: spec.d_head,
             mask: spec.mask,
+            layer,
+            clip: spec.attention.clip,
+            softcap: spec.attention.softcap,
         })
     }
 
-    /// What attention adds to the stream, `[tokens, d_model]`, from what it reads.
+    /// What attention gives, `[tokens, d_model]`, from what it reads.
     pub(super) fn apply(&self, x: &Tensor, pass: &Pass<'_>, hook: &mut dyn Hook) -> Result<Tensor> {
-        let split = |y: Tensor, heads| y.reshape((y.dim(0)?, heads, self.width));
-        let q = pass.visit(Site::AttnQ, split(self.q.apply(x)?, self.heads)?, hook)?;
-        let k = pass.visit(Site::AttnK, split(self.k.apply(x)?, self.kv_heads)?, hook)?;
-        let v = pass.visit(Site::AttnV, split(self.v.apply(x)?, self.kv_heads)?, hook)?;
-        let (q, k) = match pass.rotation {
-            Some(rotation) => (rotation.apply(&q)?, rotation.apply(&k)?),
+        let mut project = |linear: &Linear, heads, site| {
+            let y = linear.apply(x)?;
+            let y = match self.clip {
+                None => y,
+                Some(clip) => y.clamp(-clip, clip)?,
+            };
+            pass.visit(site, y.reshape((y.dim(0)?, heads, self.width))?, hook)
+        };
+        let q = project(&self.q, self.heads, Site::AttnQ)?;
+        let k = project(&self.k, self.kv_heads, Site::AttnK)?;
+        let v = project(&self.v, self.kv_heads, Site::AttnV)?;
+        let (q, k) = match &self.norms {
+            Some((q_norm, k_norm)) => (q_norm.apply(&q)?, k_norm.apply(&k)?),
+            None => (q, k),
+        };
+        let (q, k) = match self.layer.rotary {
+            Some(rotary) => {
+                let rotation = &pass.rotations[rotary];
+                (rotation.apply(&q)?, rotation.apply(&k)?)
+            }
             None => (q, k),
         };
         let z = self.mix_all([&q, &k, &v], pass, hook)?;
@@ -64,7 +117,11 @@ impl Attention {
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let tracked = [q, k, v].iter().any(|t| t.track_op());
-        if tracked && !hook.sees_patterns() {
+        let plain = self.layer.window.is_none()
+            && self.layer.scale == (self.width as f64).powf(-0.5)
+            && self.softcap.is_none()
+            && pass.bias.is_none();
+        if tracked && plain && !hook.sees_patterns() {
             let mixed = ops::attention(q, k, v, pass.batch.segments(), self.mask)?;
             if let Some(mixed) = mixed {
                 return Ok(mixed);
@@ -72,7 +129,7 @@ impl Attention {
         }
         let groups = pass.batch.groups().iter();
         let mixed: Vec<Tensor> = groups
-            .map(|group| self.mix(q, k, v, group.clone(), pass, hook))
+            .map(|group| self.mix([q, k, v], group.clone(), pass, hook))
             .collect::<Result<_>>()?;
         Ok(Tensor::cat(&mixed, 0)?)
     }
@@ -80,10 +137,8 @@ impl Attention {
     /// The values of one group mixed by its pattern, `[tokens of the group, head, d_head]`.
     fn mix(
         &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        group: std::ops::Range<usize>,
+        [q, k, v]: [&Tensor; 3],
+        group: Range<usize>,
         pass: &Pass<'_>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
@@ -96,11 +151,7 @@ impl Attention {
             Ok(split.transpose(1, 2)?.contiguous()?)
         };
         let (q, k, v) = (split(q)?, self.share(split(k)?)?, self.share(split(v)?)?);
-        let scores = (q.matmul(&k.t()?)? * (self.width as f64).powf(-0.5))?;
-        let scores = match self.mask {
-            Mask::Bidirectional => scores,
-            Mask::Causal => scores.broadcast_add(&causal_mask(length)?)?,
-        };
+        let scores = self.masked(q.matmul(&k.t()?)?, length, pass.bias)?;
         let at = |site| At {
             point: HookPoint::at(Some(pass.layer), site),
             segments,
@@ -109,6 +160,30 @@ impl Attention {
         let pattern = visit(at(Site::AttnPattern), ops::softmax(&scores)?, hook)?;
         let z = pattern.matmul(&v)?.transpose(1, 2)?;
         Ok(z.reshape((texts * length, self.heads, self.width))?)
+    }
+
+    /// Products of queries and keys `[text, head, query, key]` scaled, capped, biased and masked.
+    fn masked(&self, products: Tensor, length: usize, bias: Option<&Bias>) -> Result<Tensor> {
+        let dtype = products.dtype();
+        let scale = self.layer.scale;
+        let scores = match bias {
+            None => (products * scale)?,
+            Some(b) if b.is_scaled() => {
+                (products.broadcast_add(&b.scores(length, dtype)?)? * scale)?
+            }
+            Some(b) => (products * scale)?.broadcast_add(&b.scores(length, dtype)?)?,
+        };
+        let scores = match self.softcap {
+            None => scores,
+            Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+        };
+        match (self.mask, self.layer.window) {
+            (Mask::Bidirectional, None) => Ok(scores),
+            (Mask::Bidirectional, Some(window)) if length <= window => Ok(scores),
+            (mask, window) => {
+                Ok(scores.broadcast_add(&mask_of(mask, window, length)?.to_dtype(dtype)?)?)
+            }
+        }
     }
 
     /// Repeats key or value heads so that each query head has one: `[text, kv_head, ..]` to `[text, head, ..]`.
@@ -126,10 +201,20 @@ impl Attention {
 }
 
 /// 0 where a query (row) may look at a key (column), `-inf` where it may not.
-fn causal_mask(length: usize) -> Result<Tensor> {
+fn mask_of(mask: Mask, window: Option<usize>, length: usize) -> Result<Tensor> {
+    let seen = |query: usize, key: usize| {
+        (mask == Mask::Bidirectional || key <= query)
+            && window.is_none_or(|w| query.abs_diff(key) < w)
+    };
     let values: Vec<f32> = (0..length)
         .flat_map(|query| (0..length).map(move |key| (query, key)))
-        .map(|(query, key)| if key > query { f32::NEG_INFINITY } else { 0.0 })
+        .map(|(query, key)| {
+            if seen(query, key) {
+                0.0
+            } else {
+                f32::NEG_INFINITY
+            }
+        })
         .collect();
     Ok(Tensor::from_vec(values, (length, length), &Device::Cpu)?)
 }

@@ -17,36 +17,62 @@ pub struct Config {
 
 /// Fields that never change a forward pass: training, generation, bookkeeping.
 const HARMLESS: &[&str] = &[
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "_flash_attn_2_enabled",
     "_name_or_path",
     "architectures",
     "attention_dropout",
     "attention_probs_dropout_prob",
+    "attn_implementation",
+    "attn_pdrop",
+    "auto_map",
     "bos_token_id",
     "classifier_dropout",
+    "cross_attention_hidden_size",
+    "dropout",
     "dtype",
     "embd_pdrop",
+    "embedding_dropout",
     "eos_token_id",
     "finetuning_task",
     "gradient_checkpointing",
+    "hidden_dropout",
     "hidden_dropout_prob",
     "id2label",
     "initializer_range",
     "label2id",
     "language",
+    "mask_token_id",
     "name",
+    "num_labels",
     "model_type",
     "output_attentions",
     "output_hidden_states",
     "output_past",
     "pad_token_id",
     "problem_type",
+    "resid_pdrop",
     "return_dict",
     "tokenizer_class",
     "torch_dtype",
     "torchscript",
+    "transformers.js_config",
     "transformers_version",
+    "unk_token_id",
     "use_cache",
 ];
+
+/// Fields that say nothing as long as they have this value.
+fn says_nothing(name: &str, value: &Value) -> bool {
+    match name {
+        "is_encoder_decoder" | "is_decoder" | "add_cross_attention" | "tie_encoder_decoder" => {
+            *value == Value::Bool(false)
+        }
+        "pruned_heads" => value.as_object().is_some_and(Map::is_empty),
+        _ => false,
+    }
+}
 
 impl Config {
     /// Parses the text of a `config.json`; `path` is named in errors.
@@ -63,6 +89,20 @@ impl Config {
             fields,
             read: RefCell::default(),
         })
+    }
+
+    /// A configuration of the same file without fields.
+    pub fn nothing(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            fields: Map::new(),
+            read: RefCell::default(),
+        }
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
     }
 
     /// The file that this was read from.
@@ -121,6 +161,76 @@ impl Config {
         })
     }
 
+    /// A finite number, or `None` where the field is null: in a configuration, null and absent are not the same.
+    pub fn nullable_number(&self, field: &str, default: Option<f64>) -> Result<Option<f64>> {
+        match self.is_null(field) {
+            true => Ok(None),
+            false if self.get(field).is_none() => Ok(default),
+            false => self.number(field, None).map(Some),
+        }
+    }
+
+    /// A size, or `None` where the field is null.
+    pub fn nullable_size(&self, field: &str, default: Option<usize>) -> Result<Option<usize>> {
+        match self.is_null(field) {
+            true => Ok(None),
+            false if self.get(field).is_none() => Ok(default),
+            false => self.size(field, None).map(Some),
+        }
+    }
+
+    /// A token id, or `None` where the field is null.
+    pub fn token(&self, field: &str, default: Option<u32>) -> Result<Option<u32>> {
+        match self.is_null(field) {
+            true => Ok(None),
+            false => match self.get(field) {
+                None => Ok(default),
+                // -1 is how some configurations say that there is none.
+                Some(v) if v.as_i64() == Some(-1) => Ok(None),
+                Some(v) => match v.as_u64().and_then(|id| u32::try_from(id).ok()) {
+                    Some(id) => Ok(Some(id)),
+                    None => Err(self.unsupported(field, "it must be a token id")),
+                },
+            },
+        }
+    }
+
+    /// A list, each element read by `read`, which gives `None` for what it cannot be; `None` where the field is absent or null.
+    pub fn list<T>(
+        &self,
+        field: &str,
+        kind: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        let elements = value.as_array().map(|a| a.iter().map(read).collect());
+        match elements.flatten() {
+            Some(list) => Ok(Some(list)),
+            None => Err(self.unsupported(field, format!("it must be a list of {kind}"))),
+        }
+    }
+
+    /// Which of two names of one field is there; `first` if neither is.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedConfig`] if both are there with different values.
+    pub fn either<'a>(&self, first: &'a str, second: &'a str) -> Result<&'a str> {
+        match (self.get(first), self.get(second)) {
+            (Some(a), Some(b)) if a != b => {
+                Err(self.unsupported(second, format!("`{first}` is {a}")))
+            }
+            (None, Some(_)) => Ok(second),
+            _ => Ok(first),
+        }
+    }
+
+    fn is_null(&self, field: &str) -> bool {
+        self.read.borrow_mut().insert(field.to_owned());
+        self.fields.get(field).is_some_and(Value::is_null)
+    }
+
     /// `true` or `false`.
     pub fn flag(&self, field: &str, default: bool) -> Result<bool> {
         self.typed(field, Some(default), "true or false", Value::as_bool)
@@ -149,6 +259,14 @@ impl Config {
         }
     }
 
+    /// Insists that a field is absent, null or false.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedConfig`] otherwise.
+    pub fn refuse_true(&self, field: &str) -> Result<()> {
+        self.only(field, false)
+    }
+
     /// A field that is itself an object, with the same guarantees (names in errors become `field.inner`).
     pub fn object(&self, field: &str) -> Result<Option<Config>> {
         match self.get(field) {
@@ -159,6 +277,25 @@ impl Config {
                 read: RefCell::default(),
             })),
             Some(_) => Err(self.unsupported(field, "it must be an object")),
+        }
+    }
+
+    /// The error for sizes that do not fit together.
+    pub fn multiple(&self, field: &str, value: usize, of: (&str, usize)) -> Result<()> {
+        match value % of.1 {
+            0 => Ok(()),
+            _ => Err(self.unsupported(
+                field,
+                format!("it must be a multiple of {} ({})", of.0, of.1),
+            )),
+        }
+    }
+
+    /// How many of a table's rows lie beyond the first `used` ones, at least one.
+    pub fn rows_beyond(&self, field: &str, rows: usize, used: usize) -> Result<usize> {
+        match rows.checked_sub(used) {
+            Some(rest) if rest > 0 => Ok(rest),
+            _ => Err(self.unsupported(field, format!("it must be more than {used}"))),
         }
     }
 
@@ -188,6 +325,7 @@ impl Config {
                 && !read.contains(*name)
                 && !HARMLESS.contains(&name.as_str())
                 && !harmless.contains(&name.as_str())
+                && !says_nothing(name, value)
                 // Generation settings were once saved here too; a forward pass does not read them.
                 && !is_generation_setting(name)
         });

@@ -1,7 +1,35 @@
 //! The families: each turns a `config.json` into an architecture and the names of its weights.
 
+mod albert;
 mod bert;
+mod bloom;
+mod cohere;
+mod common;
+mod distilbert;
+mod electra;
+mod falcon;
+mod gemma;
+mod gpt2;
+mod gpt_neo;
+mod gpt_neox;
+mod gptj;
+mod granite;
 mod llama;
+mod mistral;
+mod modernbert;
+mod mpnet;
+mod nomic_bert;
+mod olmo;
+mod opt;
+mod phi;
+mod phi3;
+mod qwen;
+mod roberta;
+mod rope;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
+mod t5;
 
 use super::config::Config;
 use super::spec::{Activation, ArchSpec};
@@ -23,7 +51,42 @@ pub struct Family {
 }
 
 /// Every supported family.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    bert::FAMILY,
+    roberta::FAMILIES[0],
+    roberta::FAMILIES[1],
+    roberta::FAMILIES[2],
+    distilbert::FAMILY,
+    electra::FAMILY,
+    albert::FAMILY,
+    mpnet::FAMILY,
+    modernbert::FAMILY,
+    nomic_bert::FAMILY,
+    t5::FAMILY,
+    gpt2::FAMILY,
+    gpt_neo::FAMILY,
+    gpt_neox::FAMILY,
+    gptj::FAMILY,
+    opt::FAMILY,
+    bloom::FAMILY,
+    falcon::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    qwen::FAMILIES[0],
+    qwen::FAMILIES[1],
+    gemma::FAMILIES[0],
+    gemma::FAMILIES[1],
+    gemma::FAMILIES[2],
+    phi::FAMILY,
+    phi3::FAMILY,
+    stablelm::FAMILY,
+    olmo::FAMILIES[0],
+    olmo::FAMILIES[1],
+    starcoder2::FAMILY,
+    cohere::FAMILY,
+    granite::FAMILY,
+    smollm3::FAMILY,
+];
 
 /// The family that a configuration names.
 ///
@@ -41,16 +104,26 @@ pub fn family_of(config: &Config) -> Result<&'static Family> {
         })
 }
 
-/// The activation function that transformers means by a name.
+/// The activation function that a field names.
 fn activation(config: &Config, field: &str, default: &str) -> Result<Activation> {
-    match config.word(field, default)? {
-        "gelu" => Ok(Activation::GeluErf),
-        "gelu_new" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
+    activation_named(config, field, config.word(field, default)?)
+}
+
+/// The activation function that transformers means by a name; `field` is where it stands.
+fn activation_named(config: &Config, field: &str, name: &str) -> Result<Activation> {
+    match name {
+        "gelu" | "gelu_python" => Ok(Activation::GeluErf),
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_python_tanh" | "gelu_fast" | "gelu_accurate" => {
+            Ok(Activation::GeluTanh)
+        }
+        "quick_gelu" => Ok(Activation::GeluQuick),
         "relu" => Ok(Activation::Relu),
+        "relu2" => Ok(Activation::ReluSquared),
         "silu" | "swish" => Ok(Activation::Silu),
+        "tanh" => Ok(Activation::Tanh),
         _ => Err(config.unsupported(
             field,
-            "implemented are gelu, gelu_new, gelu_pytorch_tanh, relu, silu and swish",
+            "implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, relu2, silu, swish and tanh",
         )),
     }
 }

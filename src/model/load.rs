@@ -75,10 +75,7 @@ fn refuse_untied_twin(
     model: &Transformer,
     checkpoint: &mut Checkpoint,
 ) -> Result<()> {
-    let tied = matches!(
-        model.spec().head,
-        Head::Lm { tied: true } | Head::MaskedLm { tied: true }
-    );
+    let tied = matches!(model.spec().head, Head::Lm { tied: true, .. });
     let Some(twin) = checkpoint.unembedding().filter(|_| tied) else {
         return Ok(());
     };

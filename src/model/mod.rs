@@ -3,6 +3,7 @@
 //! `families` turns a `config.json` into an [`ArchSpec`] and a [`WeightMap`]; everything else reads those two and knows no
 //! family by name.
 
+mod archive;
 mod attention;
 mod block;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod pass;
 mod position;
 mod source;
 mod spec;
+mod take;
 mod transformer;
 mod weights;
 

@@ -1,6 +1,6 @@
 //! What is known about the batch while it passes the blocks, and how hooks are called.
 
-use super::position::Rotation;
+use super::position::{Bias, Rotation};
 use crate::error::{Error, Result};
 use crate::hook::{At, Hook, HookPoint, Site};
 use crate::text::batch::Batch;
@@ -9,7 +9,9 @@ use candle_core::Tensor;
 /// What a block needs to know about the batch that passes.
 pub(super) struct Pass<'a> {
     pub(super) batch: &'a Batch,
-    pub(super) rotation: Option<&'a Rotation>,
+    /// One for each of the architecture's rotations.
+    pub(super) rotations: &'a [Rotation],
+    pub(super) bias: Option<&'a Bias>,
     pub(super) layer: usize,
 }
 

@@ -2,10 +2,11 @@
 
 use super::block::Block;
 use super::head::{Head, Pooler};
+use super::linear::Linear;
 use super::norm::Norm;
 use super::pass::{Pass, visit};
-use super::position::{Rotation, frequencies};
-use super::spec::{ArchSpec, Position};
+use super::position::{Bias, Rotation, learned_rows};
+use super::spec::{ArchSpec, Position, Project};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::hook::{At, Depth, Hook, HookPoint, Site};
@@ -79,9 +80,11 @@ pub struct Transformer {
     positions: Option<Tensor>,
     token_type: Option<Tensor>,
     embed_norm: Option<Norm>,
-    frequencies: Vec<f32>,
+    project_in: Option<Linear>,
+    score_bias: Option<Bias>,
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
+    project_out: Option<Linear>,
     pooler: Option<Pooler>,
     head: Head,
 }
@@ -93,54 +96,67 @@ impl Transformer {
     /// # Errors
     /// [`Error::MissingWeight`], [`Error::WrongShape`].
     pub fn build(spec: ArchSpec, weights: &mut dyn Weights) -> Result<Self> {
-        let d = spec.d_model;
-        let embed = weights.get("embed.tokens.weight", &[spec.vocab, d])?;
-        let positions = match spec.position {
-            Position::Learned => Some(weights.get("embed.positions.weight", &[spec.context, d])?),
-            Position::Rotary { .. } => None,
+        let (d, summed) = (spec.d_model, spec.summed_width());
+        let embed = weights.get("embed.tokens.weight", &[spec.vocab, spec.embed.width])?;
+        let positions = match spec.embed.position {
+            Position::None => None,
+            Position::Learned { offset, .. } => {
+                let shape = [spec.context + offset, summed];
+                Some(weights.get("embed.positions.weight", &shape)?)
+            }
         };
-        let token_type = match spec.token_types {
+        let token_type = match spec.embed.types {
             0 => None,
             // Every text is of type 0, as transformers assumes where it is not told otherwise.
             n => Some(
                 weights
-                    .get("embed.types.weight", &[n, d])?
+                    .get("embed.types.weight", &[n, summed])?
                     .narrow(0, 0, 1)?,
             ),
         };
-        let norm = |there: bool, name: &str, weights: &mut dyn Weights| match there {
-            true => Norm::load(name, d, spec.norm, weights).map(Some),
+        let norm = |there: bool, name: &str, width, weights: &mut dyn Weights| match there {
+            true => Norm::load(name, width, spec.norm, weights).map(Some),
             false => Ok(None),
         };
-        let embed_norm = norm(spec.embed_norm, "embed.norm", weights)?;
+        let embed_norm = norm(spec.embed.norm, "embed.norm", summed, weights)?;
+        let mut project =
+            |name: &str, shape, bias| Linear::load(name, shape, bias, weights).map(Some);
+        let project_in = match spec.embed.project {
+            Project::None => None,
+            Project::Tokens => project("embed.project", (d, spec.embed.width), false)?,
+            Project::Sum => project("embed.project", (d, spec.embed.width), true)?,
+        };
+        let project_out = match spec.project_out {
+            true => project("project_out", (spec.embed.width, d), false)?,
+            false => None,
+        };
+        let score_bias = Bias::load(&spec, weights)?;
         let blocks = (0..spec.n_layers)
             .map(|layer| Block::load(layer, &spec, weights))
             .collect::<Result<_>>()?;
-        let final_norm = norm(spec.final_norm, "final_norm", weights)?;
+        let final_norm = norm(spec.final_norm, "final_norm", d, weights)?;
         let pooler = match spec.pooler {
             true => Some(Pooler::load(&spec, weights)?),
             false => None,
         };
         let head = Head::load(&spec, &embed, weights)?;
-        let frequencies = match &spec.position {
-            Position::Rotary { theta, scaling } => frequencies(spec.d_head, *theta, scaling),
-            Position::Learned => Vec::new(),
-        };
         Ok(Self {
             embed,
             positions,
             token_type,
             embed_norm,
-            frequencies,
+            project_in,
+            score_bias,
             blocks,
             final_norm,
+            project_out,
             pooler,
             head,
             spec,
         })
     }
 
-    /// The token embeddings, `[vocab, d_model]`.
+    /// The token embeddings, `[vocab, d_model]` (or another width, where they are factorised).
     pub fn embedding(&self) -> &Tensor {
         &self.embed
     }
@@ -186,20 +202,30 @@ impl Model for Transformer {
             visit(At { point, segments }, x, hook)
         };
         let ids = Tensor::new(batch.ids(), &Device::Cpu)?;
-        let mut x = visit_at(Site::Embed, self.embed.index_select(&ids, 0)?)?;
+        let mut x = self.embed.index_select(&ids, 0)?;
+        if self.spec.embed.scale != 1.0 {
+            x = (x * self.spec.embed.scale)?;
+        }
+        let before_sum = self.spec.embed.project == Project::Tokens;
+        let project = |x: Tensor| match &self.project_in {
+            Some(linear) => linear.apply(&x),
+            None => Ok(x),
+        };
+        let mut x = visit_at(Site::Embed, if before_sum { project(x)? } else { x })?;
         // transformers adds the type before the position; sums in f32 depend on the order.
         if let Some(token_type) = &self.token_type {
             x = x.broadcast_add(token_type)?;
         }
         if let Some(positions) = &self.positions {
-            let ids = Tensor::new(batch.positions(), &Device::Cpu)?;
-            let position = visit_at(Site::PosEmbed, positions.index_select(&ids, 0)?)?;
+            let rows = learned_rows(self.spec.embed.position, batch);
+            let rows = Tensor::new(rows, &Device::Cpu)?;
+            let position = visit_at(Site::PosEmbed, positions.index_select(&rows, 0)?)?;
             x = (x + position)?;
         }
-        match &self.embed_norm {
-            Some(norm) => norm.apply(&x),
-            None => Ok(x),
+        if let Some(norm) = &self.embed_norm {
+            x = norm.apply(&x)?;
         }
+        if before_sum { Ok(x) } else { project(x) }
     }
 
     fn blocks(
@@ -209,14 +235,15 @@ impl Model for Transformer {
         batch: &Batch,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let rotation = match self.frequencies.is_empty() {
-            true => None,
-            false => Some(Rotation::new(&batch.positions(), &self.frequencies)?),
-        };
+        let rotations = self.spec.attention.rotary.iter();
+        let rotations: Vec<Rotation> = rotations
+            .map(|rotary| Rotation::new(batch, rotary))
+            .collect::<Result<_>>()?;
         layers.into_iter().try_fold(resid, |resid, layer| {
             let pass = Pass {
                 batch,
-                rotation: rotation.as_ref(),
+                rotations: &rotations,
+                bias: self.score_bias.as_ref(),
                 layer,
             };
             self.blocks[layer].apply(resid, &pass, hook)
@@ -230,8 +257,16 @@ impl Model for Transformer {
             visit(At { point, segments }, x, hook)
         };
         let last = match &self.final_norm {
-            Some(norm) => visit_at(Site::FinalNorm, norm.apply(&resid)?, hook)?,
+            Some(norm) => norm.apply(&resid)?,
             None => resid,
+        };
+        let last = match &self.project_out {
+            Some(linear) => linear.apply(&last)?,
+            None => last,
+        };
+        let last = match self.spec.absence(Site::FinalNorm) {
+            None => visit_at(Site::FinalNorm, last, hook)?,
+            Some(_) => last,
         };
         if hook.depth() < Depth::Head {
             return Ok(Output {

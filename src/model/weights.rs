@@ -1,5 +1,6 @@
 //! Where weights come from: their names in a foreign checkpoint, and sources that are no file.
 
+use super::take::{Part, Take};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
@@ -18,12 +19,15 @@ pub trait Weights {
     fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor>;
 }
 
-/// How the weights of a family are called in its checkpoints.
+/// How the weights of a family are called in its checkpoints, and how they lie there.
 #[derive(Debug, Clone, Default)]
 pub struct WeightMap {
     rules: Vec<(String, String)>,
+    takes: Vec<(String, Take)>,
     ignored: Vec<String>,
     prefix: String,
+    /// Which foreign block stands for each of ours; empty where they are the same.
+    blocks: Vec<usize>,
 }
 
 impl WeightMap {
@@ -43,20 +47,95 @@ impl WeightMap {
 
     /// Foreign names (or beginnings of names, ending in a dot) that may stay unread.
     pub fn ignoring(mut self, names: &[&str]) -> Self {
-        self.ignored = names.iter().map(|n| n.to_string()).collect();
+        self.ignored.extend(names.iter().map(|n| n.to_string()));
+        self
+    }
+
+    /// More rules, which come before the others.
+    pub(crate) fn also<const N: usize>(mut self, rules: [(&str, &str); N]) -> Self {
+        let rules = rules.map(|(a, b)| (a.to_owned(), b.to_owned()));
+        self.rules.splice(0..0, rules);
+        self
+    }
+
+    /// How some of our modules are taken from their tensors.
+    pub(crate) fn taking<const N: usize>(mut self, modules: [&str; N], take: &Take) -> Self {
+        let takes = modules.map(|m| (m.to_owned(), take.clone()));
+        self.takes.extend(takes);
+        self
+    }
+
+    /// Queries, keys and values in one tensor: `groups` times the slots of the three, where a slot is a head.
+    pub(crate) fn fused_qkv(
+        mut self,
+        theirs: &str,
+        groups: usize,
+        slots: [usize; 3],
+        transposed: bool,
+    ) -> Self {
+        let of = slots.iter().sum();
+        let mut start = 0;
+        for (module, slots) in ["q", "k", "v"].into_iter().zip(slots) {
+            let part = Part {
+                groups,
+                of,
+                slots: start..start + slots,
+                transposed,
+            };
+            start += slots;
+            let ours = format!("blocks.{{i}}.attn.{module}");
+            self.rules.insert(0, (ours.clone(), theirs.to_owned()));
+            self.takes.push((ours, Take::Part(part)));
+        }
+        self
+    }
+
+    /// Two modules of equal height, one above the other, in one tensor.
+    pub(crate) fn stacked(mut self, theirs: &str, ours: [&str; 2]) -> Self {
+        for (slot, module) in ours.into_iter().enumerate() {
+            let part = Part {
+                groups: 1,
+                of: 2,
+                slots: slot..slot + 1,
+                transposed: false,
+            };
+            self.rules.insert(0, (module.to_owned(), theirs.to_owned()));
+            self.takes.push((module.to_owned(), Take::Part(part)));
+        }
+        self
+    }
+
+    /// Blocks that share weights: the foreign block for each of ours.
+    pub(crate) fn sharing(mut self, blocks: Vec<usize>) -> Self {
+        self.blocks = blocks;
         self
     }
 
     /// The foreign name of one of our weights.
     pub fn foreign(&self, name: &str) -> Option<String> {
         let (pattern, layer) = with_layer_removed(name, "blocks.");
+        let layer = match layer.parse::<usize>() {
+            Ok(l) => self.blocks.get(l).map_or(layer, usize::to_string),
+            Err(_) => layer,
+        };
         self.rules.iter().find_map(|(ours, theirs)| {
-            let rest = pattern.strip_prefix(ours.as_str())?;
-            (rest.is_empty() || rest.starts_with('.')).then(|| {
-                let theirs = theirs.replace("{p}", &self.prefix);
-                format!("{}{rest}", theirs.replace("{i}", &layer))
-            })
+            let rest = below(&pattern, ours)?;
+            let theirs = theirs.replace("{p}", &self.prefix);
+            Some(format!("{}{rest}", theirs.replace("{i}", &layer)))
         })
+    }
+
+    /// How one of our weights is taken from its tensor.
+    pub(crate) fn take(&self, name: &str) -> &Take {
+        let (pattern, _) = with_layer_removed(name, "blocks.");
+        let mut takes = self.takes.iter();
+        let found = takes.find(|(ours, _)| below(&pattern, ours).is_some());
+        found.map_or(&Take::Whole, |(_, take)| take)
+    }
+
+    /// Whether several of our weights are the same foreign tensor.
+    pub(crate) fn shares_blocks(&self) -> bool {
+        !self.blocks.is_empty()
     }
 
     /// Whether a foreign weight may stay unread.
@@ -73,6 +152,12 @@ impl WeightMap {
             }
         })
     }
+}
+
+/// What stands behind a module's name in that of a weight.
+fn below<'a>(name: &'a str, module: &str) -> Option<&'a str> {
+    let rest = name.strip_prefix(module)?;
+    (rest.is_empty() || rest.starts_with('.')).then_some(rest)
 }
 
 /// `blocks.3.attn.q` becomes (`blocks.{i}.attn.q`, `3`); a name without a number after `before` stays as it is.
@@ -128,7 +213,7 @@ impl Weights for RandomWeights {
         });
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ name_seed);
         let (mean, deviation) = match shape {
-            [_] if name.ends_with("norm.weight") => (1.0, self.jitter),
+            _ if name.ends_with("norm.weight") => (1.0, self.jitter),
             [_] => (0.0, self.jitter),
             [.., width] if name.starts_with("embed.") => (0.0, self.scale / (*width as f64).sqrt()),
             [.., inner] => (0.0, self.scale / (*inner as f64).sqrt()),

@@ -1,5 +1,7 @@
 //! Llama: causal, pre-norm, rotary, grouped query heads, gated MLP (Touvron et al. 2023).
 
+use super::common::*;
+use super::rope::{self, Defaults};
 use super::{Family, activation};
 use crate::error::Result;
 use crate::model::config::Config;
@@ -13,104 +15,32 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)> {
-    let n_heads = config.size("num_attention_heads", None)?;
-    let d_model = config.size("hidden_size", None)?;
-    let n_kv_heads = config.size("num_key_value_heads", Some(n_heads))?;
-    if n_heads % n_kv_heads != 0 {
-        return Err(config.unsupported("num_key_value_heads", "it must divide num_attention_heads"));
-    }
-    let d_head = config.size("head_dim", Some((d_model / n_heads).max(1)))?;
-    if d_head % 2 != 0 {
-        return Err(config.unsupported("head_dim", "rotary positions need an even width"));
-    }
-    let tied = config.flag("tie_word_embeddings", false)?;
-    let head = match config.architecture() {
-        Some("LlamaForCausalLM") => Head::Lm { tied },
-        Some("LlamaForSequenceClassification") => Head::LastTokenClassifier {
-            classes: config.classes()?,
-        },
-        _ => Head::None,
-    };
-    let spec = ArchSpec {
-        family: FAMILY.name.to_owned(),
-        d_model,
-        n_layers: config.size("num_hidden_layers", None)?,
-        n_heads,
-        n_kv_heads,
-        d_head,
-        d_mlp: config.size("intermediate_size", None)?,
-        vocab: config.size("vocab_size", None)?,
-        context: config.size("max_position_embeddings", Some(2048))?,
-        token_types: 0,
-        embed_norm: false,
-        position: rotary(config)?,
-        mask: Mask::Causal,
-        norm: Norm {
-            kind: NormKind::RmsNorm,
-            eps: config.number("rms_norm_eps", Some(1e-6))?,
-        },
-        placement: Placement::Pre,
-        final_norm: true,
-        attn_bias: config.flag("attention_bias", false)?,
-        mlp_bias: config.flag("mlp_bias", false)?,
-        mlp: Mlp::Gated,
-        activation: activation(config, "hidden_act", "silu")?,
-        head,
-        pooler: false,
-    };
+    let mut spec = decoder(config, FAMILY.name, rms(config, 1e-6)?)?;
+    grouped_heads(config, &mut spec, None, None)?;
+    let bias = config.flag("attention_bias", false)?;
+    spec.attention = AttentionSpec::plain(bias, bias);
+    spec.mlp_bias = config.flag("mlp_bias", false)?;
+    let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
+    rotate(&mut spec, rotary);
+    spec.head = decoder_head(config, false, None)?;
     // `pretraining_tp` splits the same product over devices.
     config.finish(&["pretraining_tp"])?;
-    let prefix = match has("model.embed_tokens.weight") {
-        true => "model.",
-        false => "",
-    };
-    Ok((spec, weights(prefix)))
+    Ok((spec, weights(has)))
 }
 
-/// Both spellings: `rope_theta` beside `rope_scaling`, and `rope_parameters` (transformers 5).
-fn rotary(config: &Config) -> Result<Position> {
-    let outer_theta = config.number("rope_theta", Some(10_000.0))?;
-    let context = config.size("max_position_embeddings", Some(2048))?;
-    let field = match config.get("rope_parameters") {
-        Some(_) => "rope_parameters",
-        None => "rope_scaling",
-    };
-    let Some(rope) = config.object(field)? else {
-        return Ok(Position::Rotary {
-            theta: outer_theta,
-            scaling: RopeScaling::None,
-        });
-    };
-    let theta = rope.number("rope_theta", Some(outer_theta))?;
-    let kind = match rope.get("rope_type") {
-        Some(_) => rope.word("rope_type", "default")?,
-        None => rope.word("type", "default")?,
-    };
-    let scaling = match kind {
-        "default" => RopeScaling::None,
-        "linear" => RopeScaling::Linear {
-            factor: rope.number("factor", None)?,
-        },
-        "llama3" => RopeScaling::Llama3 {
-            factor: rope.number("factor", None)?,
-            low_freq_factor: rope.number("low_freq_factor", None)?,
-            high_freq_factor: rope.number("high_freq_factor", None)?,
-            original_context: rope
-                .number("original_max_position_embeddings", Some(context as f64))?,
-        },
-        _ => {
-            return Err(config.unsupported(
-                field,
-                "implemented rope types are default, linear and llama3",
-            ));
-        }
-    };
-    // A `type` beside a `rope_type` says the same thing in the old spelling.
-    rope.finish(&["type"])?;
-    Ok(Position::Rotary { theta, scaling })
+/// A decoder with gated MLPs, in the field names that Llama and its kin share.
+pub(super) fn decoder(config: &Config, family: &str, norm: Norm) -> Result<ArchSpec> {
+    let base = base(config, family, &FIELDS, norm)?;
+    Ok(ArchSpec {
+        d_mlp: config.size("intermediate_size", None)?,
+        mlp: Mlp::Gated,
+        activation: activation(config, "hidden_act", "silu")?,
+        ..base
+    })
 }
 
-fn weights(prefix: &str) -> WeightMap {
+/// The names that Llama and its kin share.
+pub(super) fn weights(has: &dyn Fn(&str) -> bool) -> WeightMap {
     WeightMap::new([
         ("embed.tokens", "{p}embed_tokens"),
         ("blocks.{i}.attn_norm", "{p}layers.{i}.input_layernorm"),
@@ -118,6 +48,8 @@ fn weights(prefix: &str) -> WeightMap {
         ("blocks.{i}.attn.k", "{p}layers.{i}.self_attn.k_proj"),
         ("blocks.{i}.attn.v", "{p}layers.{i}.self_attn.v_proj"),
         ("blocks.{i}.attn.o", "{p}layers.{i}.self_attn.o_proj"),
+        ("blocks.{i}.attn.q_norm", "{p}layers.{i}.self_attn.q_norm"),
+        ("blocks.{i}.attn.k_norm", "{p}layers.{i}.self_attn.k_norm"),
         (
             "blocks.{i}.mlp_norm",
             "{p}layers.{i}.post_attention_layernorm",
@@ -127,13 +59,15 @@ fn weights(prefix: &str) -> WeightMap {
         ("blocks.{i}.mlp.out", "{p}layers.{i}.mlp.down_proj"),
         ("final_norm", "{p}norm"),
         ("head.unembed", "lm_head"),
+        ("head.bias", "lm_head.bias"),
         ("head.classifier", "score"),
     ])
-    .prefix(prefix)
+    .prefix(prefix(has, "model.", "embed_tokens.weight"))
     // Heads of other tasks, and the rotary tables that old versions of transformers saved.
     .ignoring(&[
         "lm_head.",
         "score.",
+        "qa_outputs.",
         "{p}layers.{i}.self_attn.rotary_emb.inv_freq",
         "{p}rotary_emb.inv_freq",
     ])

@@ -25,6 +25,9 @@ pub(super) fn activate_composed(x: &Tensor, activation: Activation) -> Result<Te
         Activation::GeluTanh => x.gelu()?,
         Activation::Relu => x.relu()?,
         Activation::Silu => x.silu()?,
+        Activation::GeluQuick => ((x * QUICK)?.neg()?.exp()? + 1.0)?.recip()?.mul(x)?,
+        Activation::ReluSquared => x.relu()?.sqr()?,
+        Activation::Tanh => x.tanh()?,
     })
 }
 
@@ -73,6 +76,9 @@ fn value(activation: Activation) -> fn(f32) -> f32 {
         Activation::GeluTanh => |x| 0.5 * x * (1.0 + gelu_inner(x).tanh()),
         Activation::Relu => |x| x.max(0.0),
         Activation::Silu => |x| x * sigmoid(x),
+        Activation::GeluQuick => |x| x * sigmoid(QUICK as f32 * x),
+        Activation::ReluSquared => |x| x.max(0.0) * x.max(0.0),
+        Activation::Tanh => f32::tanh,
     }
 }
 
@@ -92,9 +98,17 @@ fn slope(activation: Activation) -> fn(f32) -> f32 {
             let s = sigmoid(x);
             s * (1.0 + x * (1.0 - s))
         },
+        Activation::GeluQuick => |x| {
+            let s = sigmoid(QUICK as f32 * x);
+            s * (1.0 + QUICK as f32 * x * (1.0 - s))
+        },
+        Activation::ReluSquared => |x| 2.0 * x.max(0.0),
+        Activation::Tanh => |x| 1.0 - x.tanh() * x.tanh(),
     }
 }
 
+/// Of the sigmoid approximation of GELU (Hendrycks & Gimpel 2016).
+const QUICK: f64 = 1.702;
 /// `sqrt(2 / pi)`
 const GELU_SCALE: f32 = FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
 const GELU_CUBE: f32 = 0.044_715;

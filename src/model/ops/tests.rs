@@ -112,6 +112,9 @@ fn gradients_are_those_of_central_differences() {
         Activation::GeluTanh,
         Activation::Relu,
         Activation::Silu,
+        Activation::GeluQuick,
+        Activation::ReluSquared,
+        Activation::Tanh,
     ] {
         check_gradient(std::slice::from_ref(&x), |a| activate(&a[0], activation));
     }
@@ -183,6 +186,9 @@ fn the_gradients_of_kernels_are_those_of_composed_operations() {
         Activation::GeluTanh,
         Activation::Relu,
         Activation::Silu,
+        Activation::GeluQuick,
+        Activation::ReluSquared,
+        Activation::Tanh,
     ] {
         check_kernel(
             std::slice::from_ref(&x),

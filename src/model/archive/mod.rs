@@ -1,0 +1,74 @@
+//! A file, or set of files, of named tensors.
+
+mod safetensors;
+mod shards;
+
+pub(super) use safetensors::SINGLE as SAFETENSORS;
+
+use super::source::ModelSource;
+use crate::error::{Error, Result};
+use candle_core::Tensor;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What is known of a tensor before its bytes are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its shape, the last axis fastest.
+    pub shape: Vec<usize>,
+}
+
+/// Named tensors in files. Headers are read and checked when one is opened, tensors one by one when they are asked for.
+pub(crate) trait Archive: std::fmt::Debug + Send + Sync {
+    /// Every tensor, by its foreign (Hugging Face) name.
+    fn tensors(&self) -> &BTreeMap<String, Stored>;
+
+    /// A tensor as f32 on the CPU. Its numbers are those of the file: that they are finite is checked by who asks.
+    ///
+    /// # Errors
+    /// [`Error::MissingWeight`]; [`Error::Malformed`] for a dtype that is no float, or a file that changed; [`Error::Io`].
+    fn read(&self, name: &str) -> Result<Tensor>;
+
+    /// The file that a tensor lies in (for a name that is not there: that it would lie in), for messages.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// SHA-256 over the bytes of the files, in the order of their names. For a single file this is what `sha256sum` prints.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn sha256(&self) -> Result<String>;
+}
+
+/// The weights of a model, in whichever format they are there.
+///
+/// # Errors
+/// [`Error::MissingModelFile`] if there are none; what the format's reader says of its headers.
+pub(crate) fn open(source: &ModelSource) -> Result<Box<dyn Archive>> {
+    Ok(Box::new(safetensors::Safetensors::open(source)?))
+}
+
+fn sha256_of(source: &ModelSource, files: &[String]) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for name in files {
+        let mut file = source.open(name)?;
+        loop {
+            let n = file.read(&mut buffer);
+            let n = n.map_err(|e| Error::io(source.path(name), e))?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&buffer[..n]);
+        }
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+fn malformed(path: &Path, problem: impl Into<String>) -> Error {
+    Error::Malformed {
+        path: path.to_owned(),
+        problem: problem.into(),
+    }
+}
