@@ -217,6 +217,7 @@ def phi3(r):
 
 def olmo(r):
     classes, c = llama_like(r, "Olmo", "olmo")
+    del c["rms_norm_eps"]
     rope(r, c, d_head(c))
     c |= {"clip_qkv": r.choice([None, 0.5, 2.0]), "attention_bias": maybe(r, 0.3)}
     return classes, c, OPTIONAL + ["clip_qkv"]

@@ -14,6 +14,7 @@ import copy
 import json
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,10 @@ def draw_texts(r, config, context):
 
 def theirs(model, ids, dtype):
     model = copy.deepcopy(model).to(dtype)
+    if dtype == torch.float64 and getattr(model.config, "reorder_and_upcast_attn", False):
+        # It insists on float32, and changes nothing in float64.
+        for part in model.modules():
+            part.reorder_and_upcast_attn = False
     if hasattr(model, "get_encoder") and model.config.model_type == "t5":
         model = model.get_encoder()
     with torch.no_grad():
@@ -268,7 +273,7 @@ def main():
             outcome, lines, raw, how = case(args.plumb, family, number, args.seed, args.keep)
             table[family][outcome] += 1
             if outcome in ("refused", "not drawn", "no logits"):
-                said[outcome, family, lines[0].split("config.json: ")[-1] if lines else ""] += 1
+                said[outcome, family, re.sub(r"\S*fuzz-\w+/", "", lines[0]) if lines else ""] += 1
             if outcome in ("WRONG", "CRASH", "noise") or args.only is not None:
                 wrong.append(outcome)
                 print(f"{outcome} {family} --seed {args.seed} --only {number}\n  " + "\n  ".join(lines[:6]))
