@@ -165,13 +165,10 @@ impl Attention {
     /// Products of queries and keys `[text, head, query, key]` scaled, capped, biased and masked.
     fn masked(&self, products: Tensor, length: usize, bias: Option<&Bias>) -> Result<Tensor> {
         let dtype = products.dtype();
-        let scale = self.layer.scale;
+        let scores = (products * self.layer.scale)?;
         let scores = match bias {
-            None => (products * scale)?,
-            Some(b) if b.is_scaled() => {
-                (products.broadcast_add(&b.scores(length, dtype)?)? * scale)?
-            }
-            Some(b) => (products * scale)?.broadcast_add(&b.scores(length, dtype)?)?,
+            None => scores,
+            Some(bias) => scores.broadcast_add(&bias.scores(length, dtype)?)?,
         };
         let scores = match self.softcap {
             None => scores,
