@@ -73,6 +73,20 @@ impl ModelSource {
         }
     }
 
+    /// The names of its files, sorted.
+    pub(super) fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self {
+            ModelSource::Builtin => BUILTIN_FILES.iter().map(|(n, _)| (*n).to_owned()).collect(),
+            ModelSource::Folder(folder) => std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+        };
+        names.sort();
+        names
+    }
+
     /// The path of a file, for messages.
     pub fn path(&self, file: &str) -> PathBuf {
         match self {

@@ -7,6 +7,7 @@
 )]
 
 mod builtin;
+mod checkpoints;
 mod cli;
 mod datasets;
 mod golden;
