@@ -67,6 +67,9 @@ pub enum Error {
     /// A model folder without weights in any format that plumb reads.
     #[error("{}: the model folder has no weights that plumb reads (model.safetensors, model.safetensors.index.json with its shards, pytorch_model.bin, pytorch_model.bin.index.json with its shards); it holds {}; save the model with transformers' `save_pretrained`", folder.display(), listing(.found))]
     NoWeights { folder: PathBuf, found: Vec<String> },
+    /// A model of the hub that could not be fetched.
+    #[error("{model}: {problem}")]
+    Hub { model: String, problem: String },
     /// A family that plumb does not know.
     #[error("{}: model_type `{found}` is not supported{}; supported are: {}", path.display(), did_you_mean(.found, .supported), .supported.join(", "))]
     UnsupportedFamily {

@@ -1,5 +1,6 @@
 //! `plumb extract`: hidden states of every layer, as Parquet.
 
+use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
@@ -22,8 +23,9 @@ Examples:
 Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
 blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
 pub(super) struct Args {
-    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), or `builtin`
-    #[arg(long, value_name = "DIR|builtin", value_parser = model_source)]
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), name of one on the hub with
+    /// an optional revision (org/name@rev; see HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE), or `builtin`
+    #[arg(long, value_name = "DIR|ID[@REV]|builtin", value_parser = model_source)]
     model: ModelSource,
     /// Data file: .csv, .tsv, .jsonl or .parquet
     #[arg(long, value_name = "FILE")]
@@ -79,10 +81,6 @@ pub(super) struct Args {
 
 const TOKENIZER: &str = "tokenizer.json";
 
-fn model_source(name: &str) -> Result<ModelSource, std::convert::Infallible> {
-    Ok(ModelSource::named(name))
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PoolArg {
     None,
@@ -130,10 +128,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
 }
 
 /// Runs under a name of the data file that differs from where it lies now.
-pub(super) fn run_as(args: Args, shown: &Path) -> anyhow::Result<String> {
+pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     check_output(&args)?;
     let data = Dataset::read(&args.data)?;
     let carried = carried(&args, &data)?;
+    args.model = fetched(&args.model, args.quiet)?;
     let model = load(&args.model)?;
     let points = points(&args, &model)?;
     let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;

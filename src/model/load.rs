@@ -17,6 +17,8 @@ const CONFIG: &str = "config.json";
 pub struct LoadedModel {
     /// The model.
     pub model: Transformer,
+    /// The commit of a model that came from the hub.
+    pub revision: Option<String>,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
     /// Tensors of the files that the architecture does not use, and that are known to be harmless.
@@ -45,12 +47,13 @@ fn parse_spec(
     (family_of(&config)?.read)(&config, has)
 }
 
-/// Loads `config.json` and `model.safetensors` (or the shards of its index), in f32.
+/// Loads `config.json` and the weights, in f32. A model of the hub is fetched before.
 ///
 /// # Errors
 /// A folder or file that is not there, a family or a switch that is not implemented, a checkpoint that is damaged or does
 /// not hold what the configuration describes: each has its own variant of [`Error`], with the name of the file and field.
 pub fn load(source: &ModelSource) -> Result<LoadedModel> {
+    let source = &source.fetched(&|_| {})?;
     source.check()?;
     let path = source.path(CONFIG);
     let config = source.read(CONFIG)?;
@@ -62,6 +65,7 @@ pub fn load(source: &ModelSource) -> Result<LoadedModel> {
     let model = Transformer::build(spec, &mut checkpoint)?;
     refuse_untied_twin(&path, &model, &mut checkpoint)?;
     Ok(LoadedModel {
+        revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
         model,

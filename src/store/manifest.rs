@@ -62,6 +62,9 @@ pub struct PointCard {
 pub struct ModelCard {
     /// As it was named on the command line.
     pub name: String,
+    /// The commit of a model of the hub that its name stood for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// `model_type`.
     pub family: String,
     /// Number of blocks.

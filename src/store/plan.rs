@@ -124,6 +124,7 @@ impl Extraction<'_> {
             plan: Resolved {
                 model: ModelCard {
                     name: self.model_name.clone(),
+                    revision: self.model.revision.clone(),
                     family: spec.family.clone(),
                     n_layers: spec.n_layers,
                     d_model: spec.d_model,

@@ -12,6 +12,7 @@ mod cli;
 mod datasets;
 mod golden;
 mod hostile;
+mod hub;
 mod invariants;
 mod layering;
 mod probe;

@@ -46,13 +46,33 @@ pub(crate) trait Archive: std::fmt::Debug + Send + Sync {
     fn sha256(&self) -> Result<String>;
 }
 
+/// The formats, the preferred one first.
+const FORMATS: [&plain::Format; 2] = [&safetensors::FORMAT, &pickle::FORMAT];
+
+/// The file from which the weights are found, among those that are there: all of them, or an index.
+pub(super) fn first_file(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    let names = FORMATS.iter().flat_map(|f| [f.single, f.index]);
+    names.into_iter().find(|name| has(name))
+}
+
+/// The files that the first one needs beside it: the shards of an index.
+///
+/// # Errors
+/// [`Error::Malformed`] for an index that is none or points out of its folder.
+pub(super) fn other_files(source: &ModelSource, first: &str) -> Result<Vec<String>> {
+    match FORMATS.iter().find(|f| f.index == first) {
+        None => Ok(Vec::new()),
+        Some(f) => Ok(shards::Shards::listed(source, f.index, f.extension)?.files),
+    }
+}
+
 /// The weights of a model, in whichever format they are there; where there are several, the first of the list in
 /// [`Error::NoWeights`].
 ///
 /// # Errors
 /// [`Error::NoWeights`] if there are none; what the format's reader says of its headers.
 pub(crate) fn open(source: &ModelSource) -> Result<Box<dyn Archive>> {
-    for format in [&safetensors::FORMAT, &pickle::FORMAT] {
+    for format in FORMATS {
         if let Some(archive) = plain::Plain::open(source, format)? {
             return Ok(Box::new(archive));
         }
