@@ -4,7 +4,7 @@ use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
-use crate::model::{LoadedModel, Model, ModelSource, load};
+use crate::model::{LoadedModel, Model, ModelSource, Precision, load_in};
 use crate::store::{
     Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, Truncation, extract,
 };
@@ -53,6 +53,9 @@ pub(super) struct Args {
     /// Leave special tokens ([CLS], <s>) out of pooling, or out of the rows without pooling
     #[arg(long)]
     no_special: bool,
+    /// What the model computes in: weights and stream are rounded to it
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    precision: PrecisionArg,
     /// Type of the numbers on disk
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     dtype: DtypeArg,
@@ -96,7 +99,22 @@ enum DtypeArg {
     F16,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrecisionArg {
+    F32,
+    Bf16,
+    F16,
+}
+
 impl Args {
+    fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionArg::F32 => Precision::F32,
+            PrecisionArg::Bf16 => Precision::Bf16,
+            PrecisionArg::F16 => Precision::F16,
+        }
+    }
+
     fn pool(&self) -> Pool {
         match self.pool {
             PoolArg::None => Pool::None,
@@ -133,7 +151,7 @@ pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     let data = Dataset::read(&args.data)?;
     let carried = carried(&args, &data)?;
     args.model = fetched(&args.model, args.quiet)?;
-    let model = load(&args.model)?;
+    let model = load_in(&args.model, args.precision())?;
     let points = points(&args, &model)?;
     let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;
     let plan = Extraction {

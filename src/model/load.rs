@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::families::family_of;
+use super::precision::{Precision, Rounded};
 use super::source::ModelSource;
 use super::spec::{ArchSpec, Head};
 use super::transformer::{Model, Transformer};
@@ -17,6 +18,8 @@ const CONFIG: &str = "config.json";
 pub struct LoadedModel {
     /// The model.
     pub model: Transformer,
+    /// What it computes in.
+    pub precision: Precision,
     /// The commit of a model that came from the hub.
     pub revision: Option<String>,
     /// SHA-256 of the weight files.
@@ -53,6 +56,14 @@ fn parse_spec(
 /// A folder or file that is not there, a family or a switch that is not implemented, a checkpoint that is damaged or does
 /// not hold what the configuration describes: each has its own variant of [`Error`], with the name of the file and field.
 pub fn load(source: &ModelSource) -> Result<LoadedModel> {
+    load_in(source, Precision::F32)
+}
+
+/// As [`load`], with weights and stream in a precision.
+///
+/// # Errors
+/// As [`load`], and [`Error::BadParameter`] for a weight that the precision does not hold.
+pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel> {
     let source = &source.fetched(&|_| {})?;
     source.check()?;
     let path = source.path(CONFIG);
@@ -62,9 +73,14 @@ pub fn load(source: &ModelSource) -> Result<LoadedModel> {
     let checkpoint = Checkpoint::open(source)?;
     let (spec, map) = parse_spec(&path, &config, &|name| checkpoint.has(name))?;
     let mut checkpoint = checkpoint.named_by(map);
-    let model = Transformer::build(spec, &mut checkpoint)?;
+    let mut rounded = Rounded {
+        weights: &mut checkpoint,
+        precision,
+    };
+    let model = Transformer::build(spec, &mut rounded)?;
     refuse_untied_twin(&path, &model, &mut checkpoint)?;
     Ok(LoadedModel {
+        precision,
         revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
@@ -84,6 +100,7 @@ fn refuse_untied_twin(
         return Ok(());
     };
     let own = checkpoint.read(&twin)?;
+    let own = own.to_dtype(model.embedding().dtype())?;
     let differs = own.dims() != model.embedding().dims()
         || own
             .ne(model.embedding())?

@@ -3,6 +3,7 @@
 use super::pool::Pool;
 use super::schema::Dtype;
 use crate::error::{Error, Result};
+use crate::model::Precision;
 use crate::text::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,10 @@ pub struct Resolved {
     pub pool: Pool,
     /// Whether special tokens count.
     pub special_tokens: SpecialTokens,
-    /// The type of the numbers on disk. The model computes in f32.
+    /// What the model computes in.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The type of the numbers on disk.
     pub dtype: Dtype,
     /// Examples of each shard: the first example and how many there are.
     pub shard_examples: Vec<(usize, usize)>,

@@ -144,6 +144,7 @@ impl Extraction<'_> {
                 points: points.collect::<Result<_>>()?,
                 pool: self.pool,
                 special_tokens: self.special_tokens,
+                precision: self.model.precision,
                 dtype: self.dtype,
                 shard_examples: shards.iter().map(|s| (s.start, s.len())).collect(),
             },
