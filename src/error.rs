@@ -64,6 +64,12 @@ pub enum Error {
     /// A model folder lacks a file.
     #[error("{}: the model folder has no {file}; it needs config.json, tokenizer.json and model.safetensors (or model.safetensors.index.json with its shards)", folder.display())]
     MissingModelFile { folder: PathBuf, file: String },
+    /// A model folder without weights in any format that plumb reads.
+    #[error("{}: the model folder has no weights that plumb reads (model.safetensors, model.safetensors.index.json with its shards, pytorch_model.bin, pytorch_model.bin.index.json with its shards); it holds {}; save the model with transformers' `save_pretrained`", folder.display(), listing(.found))]
+    NoWeights { folder: PathBuf, found: Vec<String> },
+    /// A model of the hub that could not be fetched.
+    #[error("{model}: {problem}")]
+    Hub { model: String, problem: String },
     /// A family that plumb does not know.
     #[error("{}: model_type `{found}` is not supported{}; supported are: {}", path.display(), did_you_mean(.found, .supported), .supported.join(", "))]
     UnsupportedFamily {
@@ -192,6 +198,16 @@ fn did_you_mean(word: &str, candidates: &[String]) -> String {
     nearest_name(word, candidates)
         .map(|c| format!(", did you mean `{c}`?"))
         .unwrap_or_default()
+}
+
+/// The first names of a folder's files.
+fn listing(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len() {
+        0 => "nothing".to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! `plumb extract`: hidden states of every layer, as Parquet.
 
+use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
-use crate::model::{LoadedModel, Model, ModelSource, load};
+use crate::model::{LoadedModel, Model, ModelSource, Precision, load_in};
 use crate::store::{
     Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, Truncation, extract,
 };
@@ -22,8 +23,9 @@ Examples:
 Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
 blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
 pub(super) struct Args {
-    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), or `builtin`
-    #[arg(long, value_name = "DIR|builtin", value_parser = model_source)]
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), name of one on the hub with
+    /// an optional revision (org/name@rev; see HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE), or `builtin`
+    #[arg(long, value_name = "DIR|ID[@REV]|builtin", value_parser = model_source)]
     model: ModelSource,
     /// Data file: .csv, .tsv, .jsonl or .parquet
     #[arg(long, value_name = "FILE")]
@@ -51,6 +53,9 @@ pub(super) struct Args {
     /// Leave special tokens ([CLS], <s>) out of pooling, or out of the rows without pooling
     #[arg(long)]
     no_special: bool,
+    /// What the model computes in: weights and stream are rounded to it
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    precision: PrecisionArg,
     /// Type of the numbers on disk
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     dtype: DtypeArg,
@@ -79,10 +84,6 @@ pub(super) struct Args {
 
 const TOKENIZER: &str = "tokenizer.json";
 
-fn model_source(name: &str) -> Result<ModelSource, std::convert::Infallible> {
-    Ok(ModelSource::named(name))
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PoolArg {
     None,
@@ -98,7 +99,22 @@ enum DtypeArg {
     F16,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrecisionArg {
+    F32,
+    Bf16,
+    F16,
+}
+
 impl Args {
+    fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionArg::F32 => Precision::F32,
+            PrecisionArg::Bf16 => Precision::Bf16,
+            PrecisionArg::F16 => Precision::F16,
+        }
+    }
+
     fn pool(&self) -> Pool {
         match self.pool {
             PoolArg::None => Pool::None,
@@ -130,11 +146,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
 }
 
 /// Runs under a name of the data file that differs from where it lies now.
-pub(super) fn run_as(args: Args, shown: &Path) -> anyhow::Result<String> {
+pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     check_output(&args)?;
     let data = Dataset::read(&args.data)?;
     let carried = carried(&args, &data)?;
-    let model = load(&args.model)?;
+    args.model = fetched(&args.model, args.quiet)?;
+    let model = load_in(&args.model, args.precision())?;
     let points = points(&args, &model)?;
     let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;
     let plan = Extraction {

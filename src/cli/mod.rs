@@ -5,6 +5,7 @@
 
 mod demo;
 mod extract;
+mod model;
 mod models;
 mod output;
 mod probe;

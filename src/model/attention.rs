@@ -148,8 +148,10 @@ impl Attention {
         let split = |x: &Tensor| -> Result<Tensor> {
             let rows = x.narrow(0, segments[0].start, texts * length)?;
             let split = rows.reshape((texts, length, x.dim(1)?, self.width))?;
-            Ok(split.transpose(1, 2)?.contiguous()?)
+            // Patterns of a model in 16 bits are computed in f32, as torch's fused attention does.
+            Ok(ops::widened(&split.transpose(1, 2)?)?.contiguous()?)
         };
+        let precision = q.dtype();
         let (q, k, v) = (split(q)?, self.share(split(k)?)?, self.share(split(v)?)?);
         let scores = self.masked(q.matmul(&k.t()?)?, length, pass.bias)?;
         let at = |site| At {
@@ -159,19 +161,17 @@ impl Attention {
         let scores = visit(at(Site::AttnScores), scores, hook)?;
         let pattern = visit(at(Site::AttnPattern), ops::softmax(&scores)?, hook)?;
         let z = pattern.matmul(&v)?.transpose(1, 2)?;
-        Ok(z.reshape((texts * length, self.heads, self.width))?)
+        let z = z.reshape((texts * length, self.heads, self.width))?;
+        Ok(z.to_dtype(precision)?)
     }
 
     /// Products of queries and keys `[text, head, query, key]` scaled, capped, biased and masked.
     fn masked(&self, products: Tensor, length: usize, bias: Option<&Bias>) -> Result<Tensor> {
         let dtype = products.dtype();
-        let scale = self.layer.scale;
+        let scores = (products * self.layer.scale)?;
         let scores = match bias {
-            None => (products * scale)?,
-            Some(b) if b.is_scaled() => {
-                (products.broadcast_add(&b.scores(length, dtype)?)? * scale)?
-            }
-            Some(b) => (products * scale)?.broadcast_add(&b.scores(length, dtype)?)?,
+            None => scores,
+            Some(bias) => scores.broadcast_add(&bias.scores(length, dtype)?)?,
         };
         let scores = match self.softcap {
             None => scores,

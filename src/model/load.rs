@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::families::family_of;
+use super::precision::{Precision, Rounded};
 use super::source::ModelSource;
 use super::spec::{ArchSpec, Head};
 use super::transformer::{Model, Transformer};
@@ -17,6 +18,10 @@ const CONFIG: &str = "config.json";
 pub struct LoadedModel {
     /// The model.
     pub model: Transformer,
+    /// What it computes in.
+    pub precision: Precision,
+    /// The commit of a model that came from the hub.
+    pub revision: Option<String>,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
     /// Tensors of the files that the architecture does not use, and that are known to be harmless.
@@ -45,12 +50,21 @@ fn parse_spec(
     (family_of(&config)?.read)(&config, has)
 }
 
-/// Loads `config.json` and `model.safetensors` (or the shards of its index), in f32.
+/// Loads `config.json` and the weights, in f32. A model of the hub is fetched before.
 ///
 /// # Errors
 /// A folder or file that is not there, a family or a switch that is not implemented, a checkpoint that is damaged or does
 /// not hold what the configuration describes: each has its own variant of [`Error`], with the name of the file and field.
 pub fn load(source: &ModelSource) -> Result<LoadedModel> {
+    load_in(source, Precision::F32)
+}
+
+/// As [`load`], with weights and stream in a precision.
+///
+/// # Errors
+/// As [`load`], and [`Error::BadParameter`] for a weight that the precision does not hold.
+pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel> {
+    let source = &source.fetched(&|_| {})?;
     source.check()?;
     let path = source.path(CONFIG);
     let config = source.read(CONFIG)?;
@@ -59,9 +73,15 @@ pub fn load(source: &ModelSource) -> Result<LoadedModel> {
     let checkpoint = Checkpoint::open(source)?;
     let (spec, map) = parse_spec(&path, &config, &|name| checkpoint.has(name))?;
     let mut checkpoint = checkpoint.named_by(map);
-    let model = Transformer::build(spec, &mut checkpoint)?;
+    let mut rounded = Rounded {
+        weights: &mut checkpoint,
+        precision,
+    };
+    let model = Transformer::build(spec, &mut rounded)?;
     refuse_untied_twin(&path, &model, &mut checkpoint)?;
     Ok(LoadedModel {
+        precision,
+        revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
         model,
@@ -80,6 +100,7 @@ fn refuse_untied_twin(
         return Ok(());
     };
     let own = checkpoint.read(&twin)?;
+    let own = own.to_dtype(model.embedding().dtype())?;
     let differs = own.dims() != model.embedding().dims()
         || own
             .ne(model.embedding())?

@@ -1,5 +1,6 @@
-//! Where a model's files come from: a folder, or the binary itself.
+//! Where a model's files come from: a folder, the hub, or the binary itself.
 
+use super::hub::{self, Fetching, HubId, Snapshot};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::fs::File;
@@ -30,6 +31,10 @@ const BUILTIN_FILES: &[(&str, &[u8])] = &[
 pub enum ModelSource {
     /// A folder in Hugging Face layout.
     Folder(PathBuf),
+    /// A model of the Hugging Face hub, to be fetched: it has no files yet.
+    Hub(HubId),
+    /// A model of the hub that was fetched: a folder in its cache.
+    Snapshot(Snapshot),
     /// The model in the binary.
     Builtin,
 }
@@ -39,11 +44,43 @@ pub(super) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
 impl ModelSource {
-    /// What `--model` names: `builtin`, or a folder.
+    /// What `--model` names: `builtin`, a folder, or a model of the hub. What exists as a path is a folder.
     pub fn named(name: &str) -> Self {
         match name {
             BUILTIN => ModelSource::Builtin,
-            folder => ModelSource::Folder(folder.into()),
+            _ if Path::new(name).exists() => ModelSource::Folder(name.into()),
+            _ => match HubId::parse(name) {
+                Some(id) => ModelSource::Hub(id),
+                None => ModelSource::Folder(name.into()),
+            },
+        }
+    }
+
+    /// The same source with its files at hand: a model of the hub is taken from its cache or downloaded.
+    ///
+    /// # Errors
+    /// [`Error::Hub`], [`Error::NoWeights`].
+    pub fn fetched(&self, report: &dyn Fn(Fetching<'_>)) -> Result<Self> {
+        match self {
+            ModelSource::Hub(id) => hub::fetch(id, report).map(ModelSource::Snapshot),
+            here => Ok(here.clone()),
+        }
+    }
+
+    /// The commit of a model of the hub that was fetched.
+    pub fn revision(&self) -> Option<&str> {
+        match self {
+            ModelSource::Snapshot(snapshot) => Some(snapshot.commit()),
+            _ => None,
+        }
+    }
+
+    /// The folder that the files lie in, if they are in one.
+    fn root(&self) -> Option<&Path> {
+        match self {
+            ModelSource::Folder(folder) => Some(folder),
+            ModelSource::Snapshot(snapshot) => Some(snapshot.folder()),
+            ModelSource::Hub(_) | ModelSource::Builtin => None,
         }
     }
 
@@ -67,17 +104,35 @@ impl ModelSource {
 
     /// Whether the source has a file.
     pub fn has(&self, file: &str) -> bool {
-        match self {
-            ModelSource::Folder(folder) => folder.join(file).is_file(),
-            ModelSource::Builtin => builtin(file).is_some(),
+        match self.root() {
+            Some(folder) => folder.join(file).is_file(),
+            None => self.builtin(file).is_some(),
         }
+    }
+
+    /// The names of its files, sorted.
+    pub(super) fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self.root() {
+            Some(folder) => std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+            None => BUILTIN_FILES
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .filter(|name| self.has(name))
+                .collect(),
+        };
+        names.sort();
+        names
     }
 
     /// The path of a file, for messages.
     pub fn path(&self, file: &str) -> PathBuf {
-        match self {
-            ModelSource::Folder(folder) => folder.join(file),
-            ModelSource::Builtin => Path::new(BUILTIN).join(file),
+        match self.root() {
+            Some(folder) => folder.join(file),
+            None => Path::new(&self.to_string()).join(file),
         }
     }
 
@@ -102,12 +157,12 @@ impl ModelSource {
             folder: self.path(""),
             file: file.to_owned(),
         };
-        match self {
-            ModelSource::Builtin => {
-                let bytes = builtin(file).ok_or_else(missing)?;
+        match self.root() {
+            None => {
+                let bytes = self.builtin(file).ok_or_else(missing)?;
                 Ok(Box::new(Cursor::new(bytes)))
             }
-            ModelSource::Folder(folder) => {
+            Some(folder) => {
                 let path = folder.join(file);
                 if !path.is_file() {
                     return Err(missing());
@@ -117,17 +172,20 @@ impl ModelSource {
             }
         }
     }
-}
 
-fn builtin(file: &str) -> Option<&'static [u8]> {
-    let entry = BUILTIN_FILES.iter().find(|(name, _)| *name == file);
-    entry.map(|(_, bytes)| *bytes)
+    fn builtin(&self, file: &str) -> Option<&'static [u8]> {
+        let entry = BUILTIN_FILES.iter().find(|(name, _)| *name == file);
+        let here = matches!(self, ModelSource::Builtin);
+        entry.filter(|_| here).map(|(_, bytes)| *bytes)
+    }
 }
 
 impl fmt::Display for ModelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ModelSource::Folder(folder) => write!(f, "{}", folder.display()),
+            ModelSource::Hub(id) => write!(f, "{id}"),
+            ModelSource::Snapshot(snapshot) => write!(f, "{}", snapshot.id()),
             ModelSource::Builtin => f.write_str(BUILTIN),
         }
     }

@@ -26,8 +26,8 @@ pub struct WeightMap {
     takes: Vec<(String, Take)>,
     ignored: Vec<String>,
     prefix: String,
-    /// Which foreign block stands for each of ours; empty where they are the same.
-    blocks: Vec<usize>,
+    /// What stands for `{i}` in the foreign names of each of our blocks; empty where it is the number.
+    blocks: Vec<String>,
 }
 
 impl WeightMap {
@@ -105,8 +105,8 @@ impl WeightMap {
         self
     }
 
-    /// Blocks that share weights: the foreign block for each of ours.
-    pub(crate) fn sharing(mut self, blocks: Vec<usize>) -> Self {
+    /// Blocks that share weights: what stands for `{i}` in the foreign names of each of ours.
+    pub(crate) fn sharing(mut self, blocks: Vec<String>) -> Self {
         self.blocks = blocks;
         self
     }
@@ -115,7 +115,7 @@ impl WeightMap {
     pub fn foreign(&self, name: &str) -> Option<String> {
         let (pattern, layer) = with_layer_removed(name, "blocks.");
         let layer = match layer.parse::<usize>() {
-            Ok(l) => self.blocks.get(l).map_or(layer, usize::to_string),
+            Ok(l) => self.blocks.get(l).cloned().unwrap_or(layer),
             Err(_) => layer,
         };
         self.rules.iter().find_map(|(ours, theirs)| {

@@ -6,9 +6,10 @@ use super::schema::{Layout, refuse_collisions};
 use super::writer::{ShardRows, ShardWriter};
 use crate::error::{Error, Result};
 use crate::hook::{Recorder, Site};
-use crate::model::Model;
+use crate::model::{Model, Precision};
 use crate::text::batch::Batch;
 use crate::text::tokens::Tokens;
+use candle_core::DType;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -223,8 +224,15 @@ impl Extraction<'_> {
         for point in self.points.points() {
             let tensor = recorder.get(*point)?;
             let width = tensor.elem_count() / tensor.dim(0)?;
-            let matrix = tensor.flatten_all()?.to_vec1::<f32>()?;
+            let matrix = tensor
+                .to_dtype(DType::F32)?
+                .flatten_all()?
+                .to_vec1::<f32>()?;
             if let Some(i) = matrix.iter().position(|v| !v.is_finite()) {
+                let precision = self.model.precision;
+                if precision == Precision::F16 {
+                    return Err(precision.exceeded(&format!("hook point `{point}`")));
+                }
                 return Err(Error::NotFinite {
                     place: format!("hook point `{point}`"),
                     value: f64::from(matrix[i]),

@@ -3,6 +3,7 @@
 use super::pool::Pool;
 use super::schema::Dtype;
 use crate::error::{Error, Result};
+use crate::model::Precision;
 use crate::text::tokens::Tokens;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,10 @@ pub struct Resolved {
     pub pool: Pool,
     /// Whether special tokens count.
     pub special_tokens: SpecialTokens,
-    /// The type of the numbers on disk. The model computes in f32.
+    /// What the model computes in.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The type of the numbers on disk.
     pub dtype: Dtype,
     /// Examples of each shard: the first example and how many there are.
     pub shard_examples: Vec<(usize, usize)>,
@@ -62,6 +66,9 @@ pub struct PointCard {
 pub struct ModelCard {
     /// As it was named on the command line.
     pub name: String,
+    /// The commit of a model of the hub that its name stood for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// `model_type`.
     pub family: String,
     /// Number of blocks.

@@ -124,6 +124,7 @@ impl Extraction<'_> {
             plan: Resolved {
                 model: ModelCard {
                     name: self.model_name.clone(),
+                    revision: self.model.revision.clone(),
                     family: spec.family.clone(),
                     n_layers: spec.n_layers,
                     d_model: spec.d_model,
@@ -143,6 +144,7 @@ impl Extraction<'_> {
                 points: points.collect::<Result<_>>()?,
                 pool: self.pool,
                 special_tokens: self.special_tokens,
+                precision: self.model.precision,
                 dtype: self.dtype,
                 shard_examples: shards.iter().map(|s| (s.start, s.len())).collect(),
             },

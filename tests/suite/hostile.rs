@@ -1,7 +1,7 @@
 //! Readers of foreign bytes: whatever is flipped, cut or put in, they answer with a value or an error, never a panic.
 
 use crate::support::{plumb_ok, reviews, tiny_model};
-use plumb::model::{ModelSource, load};
+use plumb::model::{Checkpoint, ModelSource, load};
 use plumb::store::Run;
 use plumb::text::dataset::Dataset;
 use plumb::text::tokens::Tokenizer;
@@ -121,6 +121,24 @@ fn damaged_checkpoints_are_errors() {
         let _ = load(&source);
     });
     assert!(load(&source).is_ok());
+}
+
+#[test]
+fn damaged_torch_checkpoints_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pytorch_model.bin");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(root.join("tests/fixtures/pytorch_model.bin"), &file).unwrap();
+    let source = ModelSource::folder(folder.path());
+    let read = || {
+        let checkpoint = Checkpoint::open(&source);
+        checkpoint.map(|mut c| ["f32", "bf16", "view", "transposed"].map(|n| c.read(n).is_ok()))
+    };
+    assert_eq!(read().unwrap(), [true; 4], "the whole file is read");
+    // The pickle, which comes first; and the whole file, whose end is the ZIP directory.
+    for reach in [1500, usize::MAX] {
+        attack(&file, reach, 1000, || drop(read()));
+    }
 }
 
 #[test]

@@ -7,12 +7,15 @@
 )]
 
 mod builtin;
+mod checkpoints;
 mod cli;
 mod datasets;
 mod golden;
 mod hostile;
+mod hub;
 mod invariants;
 mod layering;
+mod precision;
 mod probe;
 mod readers;
 mod refusals;

@@ -213,7 +213,7 @@ fn bad_models_are_refused_in_one_sentence() {
     fs::write(&weights_file, &poisoned).unwrap();
     refused("the value is not finite (NaN)");
     fs::remove_file(&weights_file).unwrap();
-    refused("has no model.safetensors");
+    refused("has no weights that plumb reads");
     fs::write(&weights_file, &weights).unwrap();
 
     let with = |from: &str, to: &str, expected: &str| {

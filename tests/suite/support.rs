@@ -109,6 +109,8 @@ pub(crate) fn plumb(folder: &Path, arguments: &str) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_plumb"))
         .args(arguments.split_whitespace())
         .current_dir(folder)
+        // A mistyped folder can look like a name on the hub; no test but those of the hub asks for one.
+        .env("HF_HUB_OFFLINE", "1")
         .output()
         .unwrap()
 }

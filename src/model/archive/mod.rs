@@ -1,16 +1,21 @@
 //! A file, or set of files, of named tensors.
 
+mod opcodes;
+mod pickle;
+mod plain;
 mod safetensors;
 mod shards;
+mod zip;
 
-pub(super) use safetensors::SINGLE as SAFETENSORS;
+/// The name of the file that plumb writes weights to.
+pub(super) const SAFETENSORS: &str = safetensors::FORMAT.single;
 
-use super::source::ModelSource;
+use super::source::{ModelSource, ReadSeek};
 use crate::error::{Error, Result};
 use candle_core::Tensor;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 
 /// What is known of a tensor before its bytes are read.
@@ -41,12 +46,51 @@ pub(crate) trait Archive: std::fmt::Debug + Send + Sync {
     fn sha256(&self) -> Result<String>;
 }
 
-/// The weights of a model, in whichever format they are there.
+/// The formats, the preferred one first.
+const FORMATS: [&plain::Format; 2] = [&safetensors::FORMAT, &pickle::FORMAT];
+
+/// The file from which the weights are found, among those that are there: all of them, or an index.
+pub(super) fn first_file(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    let names = FORMATS.iter().flat_map(|f| [f.single, f.index]);
+    names.into_iter().find(|name| has(name))
+}
+
+/// The files that the first one needs beside it: the shards of an index.
 ///
 /// # Errors
-/// [`Error::MissingModelFile`] if there are none; what the format's reader says of its headers.
+/// [`Error::Malformed`] for an index that is none or points out of its folder.
+pub(super) fn other_files(source: &ModelSource, first: &str) -> Result<Vec<String>> {
+    match FORMATS.iter().find(|f| f.index == first) {
+        None => Ok(Vec::new()),
+        Some(f) => Ok(shards::Shards::listed(source, f.index, f.extension)?.files),
+    }
+}
+
+/// The weights of a model, in whichever format they are there; where there are several, the first of the list in
+/// [`Error::NoWeights`].
+///
+/// # Errors
+/// [`Error::NoWeights`] if there are none; what the format's reader says of its headers.
 pub(crate) fn open(source: &ModelSource) -> Result<Box<dyn Archive>> {
-    Ok(Box::new(safetensors::Safetensors::open(source)?))
+    for format in FORMATS {
+        if let Some(archive) = plain::Plain::open(source, format)? {
+            return Ok(Box::new(archive));
+        }
+    }
+    Err(Error::NoWeights {
+        folder: source.path(""),
+        found: source.files(),
+    })
+}
+
+/// A file of the model, at its beginning, with its size in bytes.
+fn open_sized(source: &ModelSource, name: &str) -> Result<(Box<dyn ReadSeek>, u64)> {
+    let mut file = source.open(name)?;
+    let size = file
+        .seek(SeekFrom::End(0))
+        .and_then(|size| file.rewind().map(|()| size))
+        .map_err(|e| Error::io(source.path(name), e))?;
+    Ok((file, size))
 }
 
 fn sha256_of(source: &ModelSource, files: &[String]) -> Result<String> {

@@ -1,116 +1,27 @@
-//! Tensors in safetensors files.
+//! The header of a safetensors file.
 
-use super::shards::Shards;
-use super::{Archive, Stored, malformed, sha256_of};
+use super::plain::{Format, Order, Place, no_float};
+use super::{malformed, open_sized};
 use crate::error::{Error, Result};
 use crate::model::source::ModelSource;
-use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
-use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use candle_core::DType;
+use safetensors::tensor::{Dtype, Metadata};
+use std::io::Read;
 
-/// The name of a checkpoint that is one file.
-pub(crate) const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 /// Longer headers are refused, as the safetensors format does.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// Where one tensor lies.
-#[derive(Debug, Clone)]
-struct Place {
-    file: usize,
-    info: TensorInfo,
-    /// Of the tensor's first byte in the file.
-    offset: u64,
-}
+pub(super) const FORMAT: Format = Format {
+    single: "model.safetensors",
+    index: "model.safetensors.index.json",
+    extension: ".safetensors",
+    read_header,
+};
 
-/// One safetensors file, or shards with an index. Memory holds one tensor's bytes at a time.
-#[derive(Debug)]
-pub(super) struct Safetensors {
-    source: ModelSource,
-    files: Vec<String>,
-    places: BTreeMap<String, Place>,
-    tensors: BTreeMap<String, Stored>,
-}
-
-impl Safetensors {
-    /// Reads the headers of the files and checks them against the files' sizes.
-    ///
-    /// # Errors
-    /// [`Error::MissingModelFile`] if there are none; [`Error::Malformed`] for a header that lies or a truncated file.
-    pub(super) fn open(source: &ModelSource) -> Result<Self> {
-        // Only with neither there is the single file missed.
-        let shards = match source.has(INDEX) && !source.has(SINGLE) {
-            false => Shards::single(SINGLE),
-            true => Shards::listed(source, INDEX, ".safetensors")?,
-        };
-        let places = shards.places(source, |file, i| read_header(source, file, i))?;
-        let tensors = places.iter().map(|(name, place)| {
-            let shape = place.info.shape.clone();
-            (name.clone(), Stored { shape })
-        });
-        Ok(Self {
-            source: source.clone(),
-            files: shards.files,
-            tensors: tensors.collect(),
-            places,
-        })
-    }
-}
-
-impl Archive for Safetensors {
-    fn tensors(&self) -> &BTreeMap<String, Stored> {
-        &self.tensors
-    }
-
-    fn read(&self, name: &str) -> Result<Tensor> {
-        let path = &self.path(name);
-        let place = self.places.get(name).ok_or_else(|| Error::MissingWeight {
-            path: path.clone(),
-            name: name.to_owned(),
-        })?;
-        let dtype = match place.info.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            Dtype::F64 => DType::F64,
-            other => {
-                return Err(malformed(
-                    path,
-                    format!(
-                        "the weight `{name}` has dtype {other:?}; f32, f16, bf16 and f64 are read"
-                    ),
-                ));
-            }
-        };
-        let (start, end) = place.info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        let mut file = self.source.open(&self.files[place.file])?;
-        file.seek(SeekFrom::Start(place.offset))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|e| Error::io(path, e))?;
-        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &place.info.shape, &Device::Cpu)?;
-        Ok(tensor.to_dtype(DType::F32)?)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        let file = self.places.get(name).map_or(0, |place| place.file);
-        self.source.path(&self.files[file])
-    }
-
-    fn sha256(&self) -> Result<String> {
-        sha256_of(&self.source, &self.files)
-    }
-}
-
+/// Where every tensor of a file lies, checked against the file's size.
 fn read_header(source: &ModelSource, name: &str, file: usize) -> Result<Vec<(String, Place)>> {
     let path = &source.path(name);
-    let mut source = source.open(name)?;
-    let size = source
-        .seek(SeekFrom::End(0))
-        .and_then(|size| source.rewind().map(|()| size))
-        .map_err(|e| Error::io(path, e))?;
+    let (mut source, size) = open_sized(source, name)?;
     let mut length = [0; 8];
     source
         .read_exact(&mut length)
@@ -147,9 +58,24 @@ fn read_header(source: &ModelSource, name: &str, file: usize) -> Result<Vec<(Str
         ));
     }
     let places = metadata.tensors().into_iter().map(|(name, info)| {
-        let offset = 8 + length + info.data_offsets.0 as u64;
-        let info = info.clone();
-        (name, Place { file, info, offset })
+        let place = Place {
+            file,
+            offset: 8 + length + info.data_offsets.0 as u64,
+            length: info.data_offsets.1 - info.data_offsets.0,
+            numbers: float(info.dtype).map(|dtype| (dtype, Order::RowMajor)),
+            shape: info.shape.clone(),
+        };
+        (name, place)
     });
     Ok(places.collect())
+}
+
+fn float(dtype: Dtype) -> Result<DType, String> {
+    match dtype {
+        Dtype::F32 => Ok(DType::F32),
+        Dtype::F16 => Ok(DType::F16),
+        Dtype::BF16 => Ok(DType::BF16),
+        Dtype::F64 => Ok(DType::F64),
+        other => Err(no_float(&format!("{other:?}"))),
+    }
 }

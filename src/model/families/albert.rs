@@ -15,7 +15,6 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)> {
-    config.only("inner_group_num", 1)?;
     let mut spec = encoder(
         config,
         FAMILY.name,
@@ -37,10 +36,7 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
         _ => Head::None,
     };
     spec.pooler = reads_pooler(&spec.head) || has(&format!("{prefix}pooler.weight"));
-    let groups = config.size("num_hidden_groups", Some(1))?;
-    // As in transformers: block i belongs to group i / (layers / groups), rounded down.
-    let group = |i: usize| (i as f64 / (spec.n_layers as f64 / groups as f64)) as usize;
-    let shared = (0..spec.n_layers).map(group).collect();
+    let shared = shared_blocks(config, &mut spec)?;
     config.finish(&[
         "classifier_dropout_prob",
         "down_scale_factor",
@@ -56,8 +52,25 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     Ok((spec, map))
 }
 
+/// A group of `inner_group_num` blocks is run once for each of the `num_hidden_layers`; these share `num_hidden_groups` groups.
+/// Returns which group and block of it stands for each of ours.
+fn shared_blocks(config: &Config, spec: &mut ArchSpec) -> Result<Vec<String>> {
+    let groups = config.size("num_hidden_groups", Some(1))?;
+    let inner = config.size("inner_group_num", Some(1))?;
+    let rounds = spec.n_layers;
+    // As in transformers: round i runs group i / (rounds / groups), rounded down.
+    let group = |i: usize| (i as f64 / (rounds as f64 / groups as f64)) as usize;
+    let blocks = (0..rounds).flat_map(|i| (0..inner).map(move |j| (group(i), j)));
+    let shared: Vec<String> = blocks
+        .map(|(group, j)| format!("{group}.albert_layers.{j}"))
+        .collect();
+    spec.layers = spec.layers.repeat(inner);
+    spec.n_layers = shared.len();
+    Ok(shared)
+}
+
 fn weights(prefix: &str) -> WeightMap {
-    let group = "{p}encoder.albert_layer_groups.{i}.albert_layers.0.";
+    let group = "{p}encoder.albert_layer_groups.{i}.";
     let under = |name: &str| format!("{group}{name}");
     WeightMap::new([
         ("embed.tokens", "{p}embeddings.word_embeddings"),

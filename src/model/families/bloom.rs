@@ -42,7 +42,7 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
         head: decoder_head(config, true, None)?,
         ..base
     };
-    spec.attention.bias = ScoreBias::Alibi { falcon: false };
+    spec.attention.bias = ScoreBias::Alibi;
     // How products were split over devices, and dropouts and fusions of the training code.
     config.finish(&[
         "attention_softmax_in_fp32",

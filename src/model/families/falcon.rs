@@ -1,4 +1,4 @@
-//! Falcon (Almazrouei et al. 2023): rotary positions or ALiBi, one or few key heads, attention and MLP in parallel or not.
+//! Falcon (Almazrouei et al. 2023): rotary positions, one or few key heads, attention and MLP in parallel or not.
 
 use super::common::*;
 use super::rope::{self, Defaults};
@@ -37,13 +37,13 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     let slots = key_heads(config, &mut spec, new)?;
     spec.residual = residual(config, new)?;
     if config.flag("alibi", false)? {
-        spec.attention.bias = ScoreBias::Alibi { falcon: true };
-        config.get("rope_parameters");
-    } else {
-        let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
-        rotate(&mut spec, rotary);
+        let problem = "transformers' eager attention adds the slopes twice and its fused one once, so there is no number to agree with";
+        return Err(config.unsupported("alibi", problem));
     }
-    config.finish(&["hidden_dropout"])?;
+    let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
+    rotate(&mut spec, rotary);
+    // The width of the MLP is `ffn_hidden_size`, in transformers too.
+    config.finish(&["intermediate_size"])?;
     let map = weights(has, &spec, slots);
     Ok((spec, map))
 }

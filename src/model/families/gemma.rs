@@ -86,7 +86,11 @@ fn read_3(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weig
     for (layer, sliding) in spec.layers.iter_mut().zip(sliding) {
         layer.rotary = Some(usize::from(sliding));
     }
-    config.finish(&["cache_implementation", "hidden_act"])?;
+    config.finish(&[
+        "_sliding_window_pattern",
+        "cache_implementation",
+        "hidden_act",
+    ])?;
     let norms = ["blocks.{i}.attn.q_norm", "blocks.{i}.attn.k_norm"];
     Ok((spec, later_weights(has).taking(norms, &Take::PlusOne)))
 }

@@ -47,24 +47,23 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     spec.pooler = reads_pooler(&spec.head) || has(&format!("{prefix}pooler.dense.weight"));
     config.finish(&[])?;
     let bias = bias_name(tied, "cls.predictions.bias", "cls.predictions.decoder.bias");
-    Ok((spec, weights(prefix).also([("head.bias", bias)])))
+    let map = weights(prefix, spec.n_heads).also([("head.bias", bias)]);
+    Ok((spec, map))
 }
 
-fn weights(prefix: &str) -> WeightMap {
-    let under = |name: &str| format!("{{p}}layers.{{i}}.{name}");
+/// The names of the published checkpoints, which transformers writes too.
+fn weights(prefix: &str, heads: usize) -> WeightMap {
+    let under = |name: &str| format!("{{p}}encoder.layers.{{i}}.{name}");
     WeightMap::new([
         ("embed.tokens", "{p}embeddings.word_embeddings"),
         ("embed.types", "{p}embeddings.token_type_embeddings"),
-        ("embed.norm", "{p}embeddings.LayerNorm"),
-        ("blocks.{i}.attn.q", &under("self_attn.q_proj")),
-        ("blocks.{i}.attn.k", &under("self_attn.k_proj")),
-        ("blocks.{i}.attn.v", &under("self_attn.v_proj")),
-        ("blocks.{i}.attn.o", &under("self_attn.o_proj")),
-        ("blocks.{i}.attn_norm", &under("post_attention_layernorm")),
-        ("blocks.{i}.mlp.gate", &under("mlp.gate_proj")),
-        ("blocks.{i}.mlp.in", &under("mlp.up_proj")),
-        ("blocks.{i}.mlp.out", &under("mlp.down_proj")),
-        ("blocks.{i}.mlp_norm", &under("post_mlp_layernorm")),
+        ("embed.norm", "{p}emb_ln"),
+        ("blocks.{i}.attn.o", &under("attn.out_proj")),
+        ("blocks.{i}.attn_norm", &under("norm1")),
+        ("blocks.{i}.mlp.gate", &under("mlp.fc12")),
+        ("blocks.{i}.mlp.in", &under("mlp.fc11")),
+        ("blocks.{i}.mlp.out", &under("mlp.fc2")),
+        ("blocks.{i}.mlp_norm", &under("norm2")),
         ("pooler", "{p}pooler.dense"),
         ("head.transform", "cls.predictions.transform.dense"),
         ("head.norm", "cls.predictions.transform.layer_norm"),
@@ -72,5 +71,6 @@ fn weights(prefix: &str) -> WeightMap {
         ("head.classifier", "classifier"),
     ])
     .prefix(prefix)
+    .fused_qkv(&under("attn.Wqkv"), 1, [heads; 3], false)
     .ignoring(&["cls.", "classifier.", "{p}embeddings.position_ids"])
 }

@@ -1,6 +1,6 @@
 //! Activation functions.
 
-use super::kernel::{f32_slice, fits, values};
+use super::kernel::{f32_slice, fits, in_f32, values};
 use crate::error::Result;
 use crate::model::spec::Activation;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
@@ -12,6 +12,9 @@ const CHUNK: usize = 4096;
 
 /// An activation function, elementwise.
 pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    if let Some(y) = in_f32([x], |[x]| activate(&x, activation)) {
+        return y;
+    }
     match fits(&[x]) {
         true => Ok(x.contiguous()?.apply_op1(Activate(activation))?),
         false => activate_composed(x, activation),

@@ -1,5 +1,6 @@
 //! Reading tensors as slices, for operations that compute their own gradients.
 
+use crate::error::Result;
 use candle_core::{CpuStorage, DType, Layout, Storage, Tensor, bail};
 use std::ops::Deref;
 
@@ -8,6 +9,33 @@ pub(super) fn fits(tensors: &[&Tensor]) -> bool {
     tensors
         .iter()
         .all(|t| t.dtype() == DType::F32 && t.device().is_cpu())
+}
+
+/// Computes in f32 and rounds once, for tensors of 16 bits, as torch does within an operation; `None` for others.
+pub(super) fn in_f32<const N: usize>(
+    tensors: [&Tensor; N],
+    compute: impl FnOnce([Tensor; N]) -> Result<Tensor>,
+) -> Option<Result<Tensor>> {
+    let dtype = tensors.first()?.dtype();
+    is_half(dtype).then(|| {
+        let mut wide = tensors.map(Tensor::clone);
+        for tensor in &mut wide {
+            *tensor = widened(tensor)?;
+        }
+        Ok(compute(wide)?.to_dtype(dtype)?)
+    })
+}
+
+/// In f32 if it has 16 bits, else as it is.
+pub(in crate::model) fn widened(tensor: &Tensor) -> Result<Tensor> {
+    match is_half(tensor.dtype()) {
+        true => Ok(tensor.to_dtype(DType::F32)?),
+        false => Ok(tensor.clone()),
+    }
+}
+
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
 }
 
 /// The numbers of a kernel's argument.

@@ -1,6 +1,6 @@
 //! Layer norm and RMS norm.
 
-use super::kernel::{dot, f32_slice, fits, values, width};
+use super::kernel::{dot, f32_slice, fits, in_f32, values, width};
 use crate::error::Result;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -10,6 +10,9 @@ const ROWS: usize = 64;
 
 /// Layer normalisation over the last axis (Ba et al. 2016): mean and biased variance.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+    if let Some(y) = in_f32([x, weight, bias], |[x, w, b]| layer_norm(&x, &w, &b, eps)) {
+        return y;
+    }
     if fits(&[x, weight, bias]) {
         let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
         return Ok(x.contiguous()?.apply_op3(&weight, &bias, LayerNorm(eps))?);
@@ -31,6 +34,9 @@ pub(super) fn layer_norm_composed(
 
 /// Root-mean-square normalisation over the last axis (Zhang & Sennrich 2019).
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    if let Some(y) = in_f32([x, weight], |[x, w]| rms_norm(&x, &w, eps)) {
+        return y;
+    }
     if fits(&[x, weight]) {
         return Ok(x
             .contiguous()?

@@ -1,6 +1,6 @@
 //! Rotation of queries and keys.
 
-use super::kernel::{f32_slice, fits};
+use super::kernel::{f32_slice, fits, in_f32};
 use crate::error::Result;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -8,6 +8,9 @@ use rayon::prelude::*;
 /// Rotates pairs of coordinates, the first half of a head's width paired with the second (Llama's convention): `x`
 /// `[tokens, head, width]`, `cos` and `sin` `[tokens, width / 2]`.
 pub fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    if let Some(y) = in_f32([x, cos, sin], |[x, cos, sin]| rope(&x, &cos, &sin)) {
+        return y;
+    }
     // The kernel has no gradient for the angles.
     if fits(&[x, cos, sin]) && !cos.track_op() && !sin.track_op() {
         let (cos, sin) = (cos.contiguous()?, sin.contiguous()?);

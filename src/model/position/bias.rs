@@ -4,13 +4,12 @@ use crate::error::Result;
 use crate::model::spec::{ArchSpec, ScoreBias};
 use crate::model::weights::Weights;
 use candle_core::{DType, Device, Tensor};
-use half::bf16;
 
 /// A bias of the scores with its weights.
 #[derive(Debug, Clone)]
 pub(in crate::model) enum Bias {
     /// A slope a head.
-    Alibi { slopes: Vec<f32>, falcon: bool },
+    Alibi(Vec<f32>),
     /// `[buckets, head]`
     Buckets { table: Tensor, max_distance: usize },
 }
@@ -22,10 +21,7 @@ impl Bias {
     ) -> Result<Option<Self>> {
         Ok(match spec.attention.bias {
             ScoreBias::None => None,
-            ScoreBias::Alibi { falcon } => Some(Bias::Alibi {
-                slopes: slopes(spec.n_heads),
-                falcon,
-            }),
+            ScoreBias::Alibi => Some(Bias::Alibi(slopes(spec.n_heads))),
             ScoreBias::Buckets {
                 buckets,
                 max_distance,
@@ -39,14 +35,10 @@ impl Bias {
     /// For texts of this length: `[head, query or 1, key]`.
     pub(in crate::model) fn scores(&self, length: usize, dtype: DType) -> Result<Tensor> {
         let bias = match self {
-            Bias::Alibi { slopes, falcon } => {
-                let product = |slope: f32, key: usize| match falcon {
-                    false => slope * key as f32,
-                    true => (bf16::from_f32(slope) * bf16::from_f32(key as f32)).to_f32(),
-                };
+            Bias::Alibi(slopes) => {
                 let values: Vec<f32> = slopes
                     .iter()
-                    .flat_map(|slope| (0..length).map(move |key| product(*slope, key)))
+                    .flat_map(|slope| (0..length).map(move |key| slope * key as f32))
                     .collect();
                 Tensor::from_vec(values, (slopes.len(), 1, length), &Device::Cpu)?
             }
@@ -65,11 +57,6 @@ impl Bias {
             }
         };
         Ok(bias.to_dtype(dtype)?)
-    }
-
-    /// Whether the bias is added before the scores are scaled, and scaled with them.
-    pub(in crate::model) fn is_scaled(&self) -> bool {
-        matches!(self, Bias::Alibi { falcon: true, .. })
     }
 }
 

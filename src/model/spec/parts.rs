@@ -138,10 +138,7 @@ pub enum ScoreBias {
     /// Nothing.
     None,
     /// A slope for each head times the position of the key (Press et al. 2022).
-    Alibi {
-        /// Slopes and products rounded to bfloat16, and the sum scaled like the scores (Falcon).
-        falcon: bool,
-    },
+    Alibi,
     /// A learned number for each head and bucket of distances, the same in all blocks (T5; Raffel et al. 2020).
     Buckets {
         /// Number of buckets.
