@@ -64,6 +64,9 @@ pub enum Error {
     /// A model folder lacks a file.
     #[error("{}: the model folder has no {file}; it needs config.json, tokenizer.json and model.safetensors (or model.safetensors.index.json with its shards)", folder.display())]
     MissingModelFile { folder: PathBuf, file: String },
+    /// A model folder without a tokenizer that plumb reads.
+    #[error("{}: {problem}; in Python, transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes tokenizer.json", folder.display())]
+    NoTokenizer { folder: PathBuf, problem: String },
     /// A family that plumb does not know.
     #[error("{}: model_type `{found}` is not supported{}; supported are: {}", path.display(), did_you_mean(.found, .supported), .supported.join(", "))]
     UnsupportedFamily {

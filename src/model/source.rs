@@ -1,6 +1,7 @@
 //! Where a model's files come from: a folder, or the binary itself.
 
 use crate::error::{Error, Result};
+use crate::text::tokens::Files;
 use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
@@ -116,6 +117,19 @@ impl ModelSource {
                 Ok(Box::new(file))
             }
         }
+    }
+}
+
+impl Files for ModelSource {
+    fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>> {
+        match self.has(file) {
+            true => self.read(file).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn shown(&self, file: &str) -> PathBuf {
+        self.path(file)
     }
 }
 
