@@ -8,6 +8,7 @@ mod extract;
 mod models;
 mod output;
 mod probe;
+mod tokenize;
 mod verify;
 
 use crate::error::Error;

@@ -24,6 +24,17 @@ use tokenizers::models::ModelWrapper;
 /// The file of a model folder that describes its tokenizer.
 const FILE: &str = "tokenizer.json";
 
+/// All files that a tokenizer may be read from, beside `config.json`; a model has some of them.
+pub const TOKENIZER_FILES: [&str; 7] = [
+    FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+];
+
 /// The tokens of one text. The vectors have one entry a token and are equally long.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tokens {

@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod invariants;
 mod layering;
+mod pooling;
 mod probe;
 mod readers;
 mod refusals;

@@ -49,10 +49,10 @@ pub(super) fn from_vocabulary(files: &dyn Files, settings: &mut Settings) -> Res
     let class = Class::of(settings).map_err(|class| {
         missing(match class {
             Some(class) => format!(
-                "there is no tokenizer.json, and plumb does not build a tokenizer of `{class}` from {names}"
+                "the folder has no tokenizer.json, and plumb does not build a tokenizer of `{class}` from {names}"
             ),
             None => format!(
-                "there is no tokenizer.json, and no tokenizer_config.json or config.json that says what {names} belong to"
+                "the folder has no tokenizer.json, and no tokenizer_config.json or config.json that says what {names} belong to"
             ),
         })
     })?;
@@ -61,7 +61,7 @@ pub(super) fn from_vocabulary(files: &dyn Files, settings: &mut Settings) -> Res
         (true, Some(words), _) => from_words(files, settings, class, &words),
         (false, _, (Some(ids), Some(merges))) => from_pairs(files, settings, class, &ids, &merges),
         (has_words, ..) => Err(missing(format!(
-            "there is no tokenizer.json, and its class needs {} where the folder has {names}",
+            "the folder has no tokenizer.json, and its class needs {} where it has {names}",
             if has_words {
                 WORDS
             } else {
@@ -76,12 +76,13 @@ fn what_is_there(files: &dyn Files) -> Result<String> {
     for file in FOREIGN {
         if files.read_if_there(file)?.is_some() {
             return Ok(match file {
-                IDS => "there is no tokenizer.json, and vocab.json lacks its merges.txt".to_owned(),
-                file => format!("there is no tokenizer.json, and plumb does not read {file}"),
+                IDS => "the folder has no tokenizer.json, and vocab.json lacks its merges.txt"
+                    .to_owned(),
+                file => format!("the folder has no tokenizer.json, and plumb does not read {file}"),
             });
         }
     }
-    Ok("there is no tokenizer.json, vocab.txt or vocab.json with merges.txt".to_owned())
+    Ok("the folder has no tokenizer.json, vocab.txt or vocab.json with merges.txt".to_owned())
 }
 
 fn from_words(files: &dyn Files, settings: &Settings, class: Class, words: &str) -> Result<Built> {
