@@ -1,13 +1,10 @@
-//! Columns of token id lists in Parquet files, through arrow.
+//! Columns of lists of 8- and 16-bit token ids in Parquet files, through arrow.
 //!
-//! Not polars: this build of it panics on 8- and 16-bit integers.
+//! This build of polars panics on such integers. This build of arrow has no decompressors, so that it reads nothing else.
 
 use super::parquet::Refusal;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
+use arrow_array::types::{ArrowPrimitiveType, Int8Type, Int16Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
@@ -21,7 +18,15 @@ use std::path::Path;
 /// # Errors
 /// What is wrong, with the row where one is at fault.
 pub(super) fn read(path: &Path, column: &str) -> Result<Vec<Vec<u32>>, Refusal> {
-    let whole = |e: &dyn Display| (None, format!("the Parquet file cannot be read: {e}"));
+    let whole = |e: &dyn Display| {
+        let advice = "store the ids as 32- or 64-bit integers, or the file without compression";
+        (
+            None,
+            format!(
+                "lists of 8- and 16-bit integers cannot be read from this file ({e}); {advice}"
+            ),
+        )
+    };
     let file = File::open(path).map_err(|e| whole(&e))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| whole(&e))?;
     let root = builder.schema().index_of(column).map_err(|e| whole(&e))?;
@@ -61,12 +66,8 @@ fn ids(list: &ArrayRef) -> Result<Vec<u32>, String> {
     match list.data_type() {
         DataType::Int8 => of::<Int8Type>(list),
         DataType::Int16 => of::<Int16Type>(list),
-        DataType::Int32 => of::<Int32Type>(list),
-        DataType::Int64 => of::<Int64Type>(list),
         DataType::UInt8 => of::<UInt8Type>(list),
         DataType::UInt16 => of::<UInt16Type>(list),
-        DataType::UInt32 => of::<UInt32Type>(list),
-        DataType::UInt64 => of::<UInt64Type>(list),
         other => Err(format!("the list is of {other}, not of token ids")),
     }
 }
@@ -75,12 +76,13 @@ fn of<T: ArrowPrimitiveType>(list: &ArrayRef) -> Result<Vec<u32>, String>
 where
     T::Native: Copy + Display + TryInto<u32>,
 {
-    list.as_primitive::<T>()
-        .iter()
-        .map(|id| {
-            let id = id.ok_or("the list has a missing id; fill it in or leave the row out")?;
-            id.try_into()
-                .map_err(|_| format!("the list holds {id}, which is not a token id"))
-        })
-        .collect()
+    list.as_primitive::<T>().iter().map(id).collect()
+}
+
+/// A token id, if the entry of a list is one.
+pub(super) fn id<N: Copy + Display + TryInto<u32>>(entry: Option<N>) -> Result<u32, String> {
+    let entry = entry.ok_or("the list has a missing id; fill it in or leave the row out")?;
+    entry
+        .try_into()
+        .map_err(|_| format!("the list holds {entry}, which is not a token id"))
 }

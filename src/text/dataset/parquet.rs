@@ -45,7 +45,7 @@ fn table(bytes: Vec<u8>, path: &Path) -> Result<Table, String> {
             let name = field.name.to_string();
             let values = match frame.column(&name) {
                 Ok(column) => values(column.as_materialized_series()),
-                Err(_) if is_id_list(&field.dtype) => {
+                Err(_) if is_narrow_list(&field.dtype) => {
                     id_lists::read(path, &name).map(Values::Tokens)
                 }
                 Err(_) => Err((None, foreign(&field.dtype))),
@@ -71,19 +71,21 @@ fn readable(dtype: &ArrowDataType) -> bool {
     let text = |d: &A| matches!(d, A::Utf8 | A::LargeUtf8 | A::Utf8View);
     match dtype {
         A::Boolean | A::Float32 | A::Float64 => true,
+        A::List(inner) | A::LargeList(inner) | A::FixedSizeList(inner, _) => integer(&inner.dtype),
         A::Dictionary(_, inner, _) => text(inner),
         other => integer(other) || text(other),
     }
 }
 
-/// Lists of whole numbers of any width, which arrow reads.
-fn is_id_list(dtype: &ArrowDataType) -> bool {
+/// Lists of the integers that polars panics on.
+fn is_narrow_list(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as A;
-    let (A::List(inner) | A::LargeList(inner) | A::FixedSizeList(inner, _)) = dtype else {
-        return false;
-    };
-    let signed = matches!(inner.dtype, A::Int8 | A::Int16 | A::Int32 | A::Int64);
-    signed || matches!(inner.dtype, A::UInt8 | A::UInt16 | A::UInt32 | A::UInt64)
+    match dtype {
+        A::List(inner) | A::LargeList(inner) | A::FixedSizeList(inner, _) => {
+            matches!(inner.dtype, A::Int8 | A::Int16 | A::UInt8 | A::UInt16)
+        }
+        _ => false,
+    }
 }
 
 fn foreign(dtype: &ArrowDataType) -> String {
@@ -137,6 +139,10 @@ fn values(series: &Series) -> Result<Values, Refusal> {
             let cells = cast.f64().map_err(whole)?.iter();
             Values::Number(cells.map(|x| x.filter(|x| !x.is_nan())).collect())
         }
+        DataType::List(inner) | DataType::Array(inner, _) if inner.is_integer() => {
+            let lists = series.cast(&DataType::List(inner.clone())).map_err(whole)?;
+            Values::Tokens(tokens(&lists)?)
+        }
         other => {
             return Err((
                 None,
@@ -144,4 +150,21 @@ fn values(series: &Series) -> Result<Values, Refusal> {
             ));
         }
     })
+}
+
+fn tokens(lists: &Series) -> Result<Vec<Vec<u32>>, Refusal> {
+    let lists = lists.list().map_err(|e| (None, e.to_string()))?;
+    (0..lists.len())
+        .map(|row| match lists.get_as_series(row) {
+            None => Ok(Vec::new()),
+            Some(list) => ids(&list).map_err(|problem| (Some(row), problem)),
+        })
+        .collect()
+}
+
+fn ids(list: &Series) -> Result<Vec<u32>, String> {
+    let beyond = |_| "the list holds a number beyond 63 bits, which is not a token id".to_owned();
+    let list = list.strict_cast(&DataType::Int64).map_err(beyond)?;
+    let ids = list.i64().map_err(|e| e.to_string())?;
+    ids.iter().map(id_lists::id).collect()
 }

@@ -262,3 +262,30 @@ fn words_are_read_and_are_not_values_of_rows() {
         assert!(matches!(error.unwrap_err(), Error::Malformed { .. }));
     }
 }
+
+/// As pyarrow writes them unless told otherwise.
+#[test]
+fn compressed_lists_of_narrow_integers_say_how_to_store_them() {
+    let Ok(python) = std::env::var("PLUMB_PYTHON") else {
+        println!("skipped: needs Python with pyarrow; PLUMB_PYTHON names one");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let script = "import pyarrow as a, pyarrow.parquet as p; p.write_table(a.table({'n': a.array([[1, 2], [3]], a.list_(a.int16())), \
+                  'w': a.array([[1, 2], [3]], a.list_(a.int32()))}), 'a.parquet')";
+    let written = std::process::Command::new(python)
+        .args(["-c", script])
+        .current_dir(folder.path())
+        .status();
+    if !written.is_ok_and(|status| status.success()) {
+        println!("skipped: needs Python with pyarrow; PLUMB_PYTHON names one");
+        return;
+    }
+    let data = Dataset::read(&folder.path().join("a.parquet")).unwrap();
+    assert_eq!(data.token_ids("w").unwrap(), [vec![1, 2], vec![3]]);
+    let error = data.token_ids("n").unwrap_err().to_string();
+    assert!(
+        error.contains("`n`") && error.contains("32- or 64-bit"),
+        "{error}"
+    );
+}
