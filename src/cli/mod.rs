@@ -9,6 +9,7 @@ mod model;
 mod models;
 mod output;
 mod probe;
+mod tokenize;
 mod verify;
 
 use crate::error::Error;

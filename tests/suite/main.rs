@@ -15,6 +15,7 @@ mod hostile;
 mod hub;
 mod invariants;
 mod layering;
+mod pooling;
 mod precision;
 mod probe;
 mod readers;
