@@ -55,6 +55,14 @@ impl Checkpoint {
         Ok(tensor)
     }
 
+    /// Numbers in the tensors that were read.
+    pub fn parameters(&self) -> usize {
+        let tensors = self.archive.tensors();
+        let used = self.used.iter().filter_map(|name| tensors.get(name));
+        used.map(|stored| stored.shape.iter().product::<usize>())
+            .sum()
+    }
+
     /// Checks that every tensor of the files was read or may stay unread, and returns the unread ones.
     ///
     /// # Errors
@@ -154,6 +162,14 @@ pub fn write_checkpoint(
 ) -> Result<()> {
     let path = folder.join(SAFETENSORS);
     let named = tensors.iter().map(|(name, tensor)| {
+        if *map.take(name) != Take::Whole {
+            return Err(Error::BadParameter {
+                name: "family",
+                value: name.clone(),
+                problem: "checkpoints whose weights lie fused or transposed are not written"
+                    .to_owned(),
+            });
+        }
         let foreign = map.foreign(name).ok_or_else(|| Error::MissingWeight {
             path: path.clone(),
             name: name.clone(),

@@ -13,6 +13,7 @@ mod datasets;
 mod golden;
 mod hostile;
 mod hub;
+mod inspect;
 mod invariants;
 mod layering;
 mod pooling;
