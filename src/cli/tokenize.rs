@@ -71,8 +71,8 @@ impl TokenArgs {
         limit: usize,
     ) -> Result<Tokenized> {
         let tokenized = match &self.ids_column {
-            None => self.from_texts(model, data, limit)?,
-            Some(column) => from_ids(model, &data.token_ids(column)?, limit)?,
+            None => self.texts_of(model, data, limit)?,
+            Some(column) => ids_of(model, &data.token_ids(column)?, limit)?,
         };
         match self.no_truncate {
             true => refuse_long(&tokenized.tokens, limit).map(|()| tokenized),
@@ -80,7 +80,7 @@ impl TokenArgs {
         }
     }
 
-    fn from_texts(&self, model: &ModelSource, data: &Dataset, limit: usize) -> Result<Tokenized> {
+    fn texts_of(&self, model: &ModelSource, data: &Dataset, limit: usize) -> Result<Tokenized> {
         let texts = data.texts(&self.text_column)?;
         let tokenizer = Tokenizer::open(model)?.with_bos(self.bos().unwrap_or_default())?;
         Ok(Tokenized {
@@ -91,7 +91,7 @@ impl TokenArgs {
 }
 
 /// A tokenizer only gives the ids their names; pre-tokenised data need none.
-fn from_ids(model: &ModelSource, rows: &[Vec<u32>], limit: usize) -> Result<Tokenized> {
+fn ids_of(model: &ModelSource, rows: &[Vec<u32>], limit: usize) -> Result<Tokenized> {
     let tokenizer = match Tokenizer::is_there(model)? {
         true => match Tokenizer::open(model) {
             Err(error @ Error::NoTokenizer { .. }) => {
