@@ -108,7 +108,9 @@ impl Checkpoint {
     }
 
     fn foreign(&self, name: &str) -> String {
-        self.map.foreign(name).unwrap_or_else(|| name.to_owned())
+        let foreign = self.map.foreign(name).unwrap_or_else(|| name.to_owned());
+        let old = tensorflow_name(&foreign).filter(|old| !self.has(&foreign) && self.has(old));
+        old.unwrap_or(foreign)
     }
 }
 
@@ -137,6 +139,15 @@ impl Weights for Checkpoint {
         }
         Ok(tensor)
     }
+}
+
+/// What TensorFlow called the weights of a norm: checkpoints that were converted from it have kept the names
+/// (bert-base-uncased), and transformers reads them.
+fn tensorflow_name(foreign: &str) -> Option<String> {
+    let weight = foreign
+        .strip_suffix(".weight")
+        .map(|m| format!("{m}.gamma"));
+    weight.or_else(|| Some(format!("{}.beta", foreign.strip_suffix(".bias")?)))
 }
 
 fn refuse_nonfinite(tensor: &Tensor, path: &Path, name: &str) -> Result<()> {

@@ -1,8 +1,9 @@
 //! `plumb inspect` and `plumb models`: what is said of a model is true of it.
 
-use crate::support::plumb;
+use crate::support::plumb_ok;
 use plumb::model::FAMILIES;
 use serde_json::Value;
+use std::path::Path;
 
 fn json(args: &[&str]) -> Value {
     let output = plumb().args(args).output().unwrap();
@@ -16,7 +17,7 @@ fn json(args: &[&str]) -> Value {
 
 #[test]
 fn a_models_parameters_points_and_missing_sites_are_told() {
-    let told = json(&["inspect", "builtin", "--json"]);
+    let told = json("inspect builtin --json");
     // models/plumb-tiny: 1346 x 96 embeddings and 4 blocks of 4 x 96 x 96 + 3 x 96 x 256 + 2 x 96 numbers, one norm.
     let expected = 1346 * 96 + 4 * (4 * 96 * 96 + 3 * 96 * 256 + 2 * 96) + 96;
     assert_eq!(told["parameters"], expected);
@@ -39,8 +40,7 @@ fn a_models_parameters_points_and_missing_sites_are_told() {
 
 #[test]
 fn the_table_says_the_same_in_words() {
-    let output = plumb().args(["inspect", "builtin"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = plumb_ok(Path::new("."), "inspect builtin");
     for part in [
         "builtin: llama, 4 blocks of width 96",
         "572,448 parameters in f32",
@@ -54,7 +54,7 @@ fn the_table_says_the_same_in_words() {
 
 #[test]
 fn every_family_is_listed() {
-    let told = json(&["models", "--json"]);
+    let told = json("models --json");
     let listed = told["families"].as_array().unwrap();
     assert_eq!(listed.len(), FAMILIES.len());
     assert!(listed.iter().any(|f| f["model_type"] == "gemma3_text"));
