@@ -5,14 +5,8 @@ use plumb::model::FAMILIES;
 use serde_json::Value;
 use std::path::Path;
 
-fn json(args: &[&str]) -> Value {
-    let output = plumb().args(args).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+fn json(arguments: &str) -> Value {
+    serde_json::from_str(&plumb_ok(Path::new("."), arguments)).unwrap()
 }
 
 #[test]

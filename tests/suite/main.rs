@@ -10,6 +10,7 @@ mod builtin;
 mod checkpoints;
 mod cli;
 mod datasets;
+mod families;
 mod golden;
 mod hostile;
 mod hub;
