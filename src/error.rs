@@ -70,6 +70,12 @@ pub enum Error {
     /// A model of the hub that could not be fetched.
     #[error("{model}: {problem}")]
     Hub { model: String, problem: String },
+    /// A model folder without a tokenizer that plumb reads.
+    #[error("{}: {problem}; in Python, transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes tokenizer.json", folder.display())]
+    NoTokenizer { folder: PathBuf, problem: String },
+    /// A model folder without a sentence embedding that plumb computes.
+    #[error("{}: --pool model gives the embedding of a sentence-transformers model, but {problem}; give --pool mean or another", folder.display())]
+    NotPooled { folder: PathBuf, problem: String },
     /// A family that plumb does not know.
     #[error("{}: model_type `{found}` is not supported{}; supported are: {}", path.display(), did_you_mean(.found, .supported), .supported.join(", "))]
     UnsupportedFamily {

@@ -2,14 +2,15 @@
 
 use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
+use super::tokenize::{TokenArgs, Tokenized};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, Precision, load_in};
 use crate::store::{
-    Dtype, Extraction, Outcome, Pool, Progress, SpecialTokens, Truncation, extract,
+    Dtype, Extraction, Outcome, Pool, Progress, SentencePool, SpecialTokens, Truncation, extract,
 };
 use crate::text::dataset::{Column, Dataset, Values};
-use crate::text::tokens::{Tokenizer, Tokens};
+use crate::text::tokens::{Bos, Tokens};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -27,27 +28,18 @@ pub(super) struct Args {
     /// an optional revision (org/name@rev; see HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE), or `builtin`
     #[arg(long, value_name = "DIR|ID[@REV]|builtin", value_parser = model_source)]
     model: ModelSource,
-    /// Data file: .csv, .tsv, .jsonl or .parquet
+    /// Data file: .csv, .tsv, .jsonl, .parquet or .conllu
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// Column that holds the texts
-    #[arg(
-        long,
-        value_name = "C",
-        default_value = "text",
-        conflicts_with = "ids_column"
-    )]
-    text_column: String,
-    /// Column that holds token ids, for data that is tokenised already; nothing is added to them
-    #[arg(long, value_name = "C")]
-    ids_column: Option<String>,
+    #[command(flatten)]
+    tokens: TokenArgs,
     /// Folder to make
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
     /// Hook points: names with * and ranges, separated by commas
     #[arg(long, value_name = "SELECTOR")]
     points: Option<String>,
-    /// How the tokens of a text become one vector; `none` keeps one vector a token
+    /// How the tokens of a text become one vector: `none` keeps one vector a token, `model` gives a sentence-transformers embedding
     #[arg(long, value_enum, default_value_t = PoolArg::None)]
     pool: PoolArg,
     /// Leave special tokens ([CLS], <s>) out of pooling, or out of the rows without pooling
@@ -62,9 +54,6 @@ pub(super) struct Args {
     /// Columns of the data to carry along, separated by commas; default: all
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
-    /// Refuse texts that are longer than the model's context instead of cutting them
-    #[arg(long)]
-    no_truncate: bool,
     /// Finish a run that was stopped
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -82,8 +71,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-const TOKENIZER: &str = "tokenizer.json";
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PoolArg {
     None,
@@ -91,6 +78,7 @@ enum PoolArg {
     Mean,
     First,
     Max,
+    Model,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -115,27 +103,28 @@ impl Args {
         }
     }
 
-    fn pool(&self) -> Pool {
-        match self.pool {
+    fn pool(&self, model: &LoadedModel) -> Result<Pool> {
+        Ok(match self.pool {
             PoolArg::None => Pool::None,
             PoolArg::Last => Pool::Last,
             PoolArg::Mean => Pool::Mean,
             PoolArg::First => Pool::First,
             PoolArg::Max => Pool::Max,
-        }
+            PoolArg::Model => {
+                let spec = model.model.spec();
+                let pool = SentencePool::read(&self.model, spec.d_model, spec.context)?;
+                if self.no_special || self.tokens.bos().is_some_and(|bos| bos != Bos::Auto) {
+                    return Err(not_published("leave --no-special and --bos out"));
+                }
+                Pool::Model(pool)
+            }
+        })
     }
 
     fn dtype(&self) -> Dtype {
         match self.dtype {
             DtypeArg::F32 => Dtype::F32,
             DtypeArg::F16 => Dtype::F16,
-        }
-    }
-
-    fn source_column(&self) -> Result<String, String> {
-        match &self.ids_column {
-            Some(ids) => Err(ids.clone()),
-            None => Ok(self.text_column.clone()),
         }
     }
 }
@@ -152,26 +141,35 @@ pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     let carried = carried(&args, &data)?;
     args.model = fetched(&args.model, args.quiet)?;
     let model = load_in(&args.model, args.precision())?;
-    let points = points(&args, &model)?;
-    let (tokens, tokenizer_sha256) = tokenize(&args, &data, &model)?;
+    let pool = args.pool(&model)?;
+    let points = points(&args, &model, &pool)?;
+    let limit = match &pool {
+        Pool::Model(pool) => pool.max_tokens,
+        _ => model.model.spec().context,
+    };
+    let Tokenized {
+        tokens,
+        tokenizer_sha256,
+    } = args.tokens.tokenize(&args.model, &data, limit)?;
     let plan = Extraction {
         model: &model,
         model_name: args.model.to_string(),
         tokenizer_sha256,
         data: &data,
         data_name: shown.display().to_string(),
-        source_column: args.source_column(),
+        source_column: args.tokens.source_column(),
         tokens: &tokens,
         carried: &carried,
         points,
-        pool: args.pool(),
+        bos: args.tokens.bos(),
+        pool,
         special_tokens: match args.no_special {
             true => SpecialTokens::Excluded,
             false => SpecialTokens::Included,
         },
         dtype: args.dtype(),
     };
-    report_truncation(&tokens, model.model.spec().context);
+    report_truncation(&tokens, limit);
     if args.plan {
         return Ok(describe(&plan));
     }
@@ -218,70 +216,37 @@ fn carried(args: &Args, data: &Dataset) -> Result<Vec<Column>> {
                 carried.push(column.clone());
             }
             Ok(_) => {}
+            // Rows carry what is said of texts.
+            Err(_) if data.words(&name).is_ok() => {}
             Err(e) => eprintln!("note: not carried along: {e}"),
         }
     }
     Ok(carried)
 }
 
-fn points(args: &Args, model: &LoadedModel) -> Result<HookSet> {
+fn points(args: &Args, model: &LoadedModel, pool: &Pool) -> Result<HookSet> {
     let spec = model.model.spec();
-    match &args.points {
-        None => Ok(HookSet::new(spec.default_points())),
-        Some(selector) => HookSet::select(selector, &spec.points()),
-    }
-}
-
-/// The tokens of every example, and the hash of the tokenizer that made them.
-fn tokenize(
-    args: &Args,
-    data: &Dataset,
-    model: &LoadedModel,
-) -> Result<(Vec<Tokens>, Option<String>)> {
-    let context = model.model.spec().context;
-    let (tokens, sha256) = match &args.ids_column {
-        None => {
-            let texts = data.texts(&args.text_column)?;
-            let tokenizer = tokenizer(&args.model)?;
-            let tokens = tokenizer.encode_all(&texts, Some(context))?;
-            (tokens, Some(tokenizer.sha256().to_owned()))
-        }
-        Some(column) => {
-            let ids = data.token_ids(column)?;
-            // A tokenizer only gives the ids their names; pre-tokenised data need none.
-            let tokenizer = match args.model.has(TOKENIZER) {
-                true => Some(tokenizer(&args.model)?),
-                false => None,
-            };
-            let tokens = ids
-                .into_iter()
-                .map(|ids| Tokens::from_ids(ids, tokenizer.as_ref(), Some(context)))
-                .collect::<Result<_>>()?;
-            (tokens, tokenizer.map(|t| t.sha256().to_owned()))
-        }
+    let chosen = match &args.points {
+        None => HookSet::new(spec.default_points()),
+        Some(selector) => HookSet::select(selector, &spec.points())?,
     };
-    if args.no_truncate {
-        refuse_long(&tokens, context)?;
+    let (Pool::Model(_), Some(last)) = (pool, spec.default_points().pop()) else {
+        return Ok(chosen);
+    };
+    // The embedding is made of the last hidden state; of another one it would be a number that nobody published.
+    match args.points.is_none() || chosen.points() == [last] {
+        true => Ok(HookSet::new(vec![last])),
+        false => Err(not_published(&format!("its --points is `{last}` alone"))),
     }
-    Ok((tokens, sha256))
 }
 
-fn tokenizer(model: &ModelSource) -> Result<Tokenizer> {
-    Tokenizer::from_bytes(&model.read(TOKENIZER)?, &model.path(TOKENIZER))
-}
-
-fn refuse_long(tokens: &[Tokens], context: usize) -> Result<()> {
-    let long = tokens.iter().enumerate();
-    match long
-        .filter_map(|(row, t)| Some((row, t.truncated_from?)))
-        .next()
-    {
-        None => Ok(()),
-        Some((row, tokens)) => Err(Error::TooLong {
-            row,
-            tokens,
-            context,
-        }),
+fn not_published(advice: &str) -> Error {
+    Error::BadParameter {
+        name: "pool",
+        value: "model".to_owned(),
+        problem: format!(
+            "the model's published embedding is that of its last hidden state and its own tokens; {advice}"
+        ),
     }
 }
 
@@ -305,7 +270,6 @@ fn describe(plan: &Extraction<'_>) -> String {
         Pool::None => plan.tokens.iter().map(Tokens::len).sum(),
         _ => plan.tokens.len(),
     };
-    let spec = plan.model.model.spec();
     let mut table = Table::new([
         ("hook point", Align::Left),
         ("vector", Align::Right),
@@ -313,9 +277,7 @@ fn describe(plan: &Extraction<'_>) -> String {
     ]);
     let mut total = 0;
     for point in plan.points.points() {
-        let width: usize = spec
-            .row_shape(point.site())
-            .map_or(0, |s| s.iter().product());
+        let width: usize = plan.shape(*point).map_or(0, |s| s.iter().product());
         let size = (width * plan.dtype.size() * rows) as u64;
         total += size;
         table.row([point.to_string(), width.to_string(), bytes(size)]);

@@ -5,10 +5,12 @@
 
 mod demo;
 mod extract;
+mod inspect;
 mod model;
 mod models;
 mod output;
 mod probe;
+mod tokenize;
 mod verify;
 
 use crate::error::Error;
@@ -35,6 +37,7 @@ enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Models(models::Args),
+    Inspect(inspect::Args),
 }
 
 /// Runs the program on the process's arguments.
@@ -62,6 +65,7 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Probe(args) => probe::run(args),
         Command::Models(args) => models::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
     }
 }
 

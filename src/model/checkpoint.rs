@@ -55,6 +55,14 @@ impl Checkpoint {
         Ok(tensor)
     }
 
+    /// Numbers in the tensors that were read.
+    pub fn parameters(&self) -> usize {
+        let tensors = self.archive.tensors();
+        let used = self.used.iter().filter_map(|name| tensors.get(name));
+        used.map(|stored| stored.shape.iter().product::<usize>())
+            .sum()
+    }
+
     /// Checks that every tensor of the files was read or may stay unread, and returns the unread ones.
     ///
     /// # Errors
@@ -100,7 +108,9 @@ impl Checkpoint {
     }
 
     fn foreign(&self, name: &str) -> String {
-        self.map.foreign(name).unwrap_or_else(|| name.to_owned())
+        let foreign = self.map.foreign(name).unwrap_or_else(|| name.to_owned());
+        let old = tensorflow_name(&foreign).filter(|old| !self.has(&foreign) && self.has(old));
+        old.unwrap_or(foreign)
     }
 }
 
@@ -131,6 +141,15 @@ impl Weights for Checkpoint {
     }
 }
 
+/// What TensorFlow called the weights of a norm: checkpoints that were converted from it have kept the names
+/// (bert-base-uncased), and transformers reads them.
+fn tensorflow_name(foreign: &str) -> Option<String> {
+    let weight = foreign
+        .strip_suffix(".weight")
+        .map(|m| format!("{m}.gamma"));
+    weight.or_else(|| Some(format!("{}.beta", foreign.strip_suffix(".bias")?)))
+}
+
 fn refuse_nonfinite(tensor: &Tensor, path: &Path, name: &str) -> Result<()> {
     let values = tensor.flatten_all()?.to_vec1::<f32>()?;
     match values.iter().position(|v| !v.is_finite()) {
@@ -154,6 +173,14 @@ pub fn write_checkpoint(
 ) -> Result<()> {
     let path = folder.join(SAFETENSORS);
     let named = tensors.iter().map(|(name, tensor)| {
+        if *map.take(name) != Take::Whole {
+            return Err(Error::BadParameter {
+                name: "family",
+                value: name.clone(),
+                problem: "checkpoints whose weights lie fused or transposed are not written"
+                    .to_owned(),
+            });
+        }
         let foreign = map.foreign(name).ok_or_else(|| Error::MissingWeight {
             path: path.clone(),
             name: name.clone(),

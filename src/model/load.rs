@@ -24,6 +24,8 @@ pub struct LoadedModel {
     pub revision: Option<String>,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
+    /// Numbers in all weights that the model uses, shared ones counted once.
+    pub parameters: usize,
     /// Tensors of the files that the architecture does not use, and that are known to be harmless.
     pub ignored: Vec<String>,
 }
@@ -78,8 +80,10 @@ pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel
         precision,
     };
     let model = Transformer::build(spec, &mut rounded)?;
+    let parameters = checkpoint.parameters();
     refuse_untied_twin(&path, &model, &mut checkpoint)?;
     Ok(LoadedModel {
+        parameters,
         precision,
         revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,

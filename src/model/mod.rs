@@ -8,6 +8,7 @@ mod attention;
 mod block;
 mod checkpoint;
 mod config;
+mod cost;
 mod families;
 mod generate;
 mod head;

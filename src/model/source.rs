@@ -2,6 +2,7 @@
 
 use super::hub::{self, Fetching, HubId, Snapshot};
 use crate::error::{Error, Result};
+use crate::text::tokens::Files;
 use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
@@ -177,6 +178,19 @@ impl ModelSource {
         let entry = BUILTIN_FILES.iter().find(|(name, _)| *name == file);
         let here = matches!(self, ModelSource::Builtin);
         entry.filter(|_| here).map(|(_, bytes)| *bytes)
+    }
+}
+
+impl Files for ModelSource {
+    fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>> {
+        match self.has(file) {
+            true => self.read(file).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn shown(&self, file: &str) -> PathBuf {
+        self.path(file)
     }
 }
 

@@ -74,7 +74,7 @@ impl Source {
             weights_sha256: plan.model.weights_sha256.clone(),
             data: plan.data.name.clone(),
             data_sha256: plan.data.sha256.clone(),
-            pool: plan.pool,
+            pool: plan.pool.clone(),
             special_tokens: plan.special_tokens,
         }
     }

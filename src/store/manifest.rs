@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::schema::Dtype;
 use crate::error::{Error, Result};
 use crate::model::Precision;
-use crate::text::tokens::Tokens;
+use crate::text::tokens::{Bos, Tokens};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,9 @@ pub struct Resolved {
     pub data: DataCard,
     /// Hook points, in order of depth.
     pub points: Vec<PointCard>,
+    /// Whether texts begin with the beginning-of-sequence token; absent where the data are token ids, to which nothing is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bos: Option<Bos>,
     /// How tokens became vectors.
     pub pool: Pool,
     /// Whether special tokens count.

@@ -6,6 +6,7 @@ mod plan;
 mod pool;
 mod reader;
 mod schema;
+mod sentence;
 mod writer;
 
 pub use extract::{Outcome, Progress, extract};
@@ -13,6 +14,7 @@ pub use manifest::{
     DataCard, Manifest, ModelCard, Resolved, SCHEMA_VERSION, ShardCard, SpecialTokens, Truncation,
 };
 pub use plan::Extraction;
-pub use pool::Pool;
+pub use pool::{Mode, Pool};
 pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};
+pub use sentence::{SENTENCE_FILES, SentencePool};

@@ -6,10 +6,10 @@ use super::manifest::{
 use super::pool::{Pool, counted_rows};
 use super::schema::{Dtype, Layout};
 use crate::error::{Error, Result};
-use crate::hook::{HookSet, Site};
+use crate::hook::{HookPoint, HookSet, Site};
 use crate::model::{LoadedModel, Model, unknown_id};
 use crate::text::dataset::{Column, Dataset};
-use crate::text::tokens::Tokens;
+use crate::text::tokens::{Bos, Tokens};
 use std::ops::Range;
 
 /// A shard holds no more than about this many bytes of vectors …
@@ -37,6 +37,8 @@ pub struct Extraction<'a> {
     pub carried: &'a [Column],
     /// The hook points.
     pub points: HookSet,
+    /// Whether texts begin with the beginning-of-sequence token; `None` for token ids, to which nothing is added.
+    pub bos: Option<Bos>,
     /// How tokens become vectors.
     pub pool: Pool,
     /// Whether special tokens count.
@@ -51,6 +53,18 @@ impl Extraction<'_> {
             Pool::None => Layout::Tokens,
             _ => Layout::Examples,
         }
+    }
+
+    /// The shape of one vector of the run at a hook point.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`].
+    pub fn shape(&self, point: HookPoint) -> Result<Vec<usize>> {
+        let mut shape = self.model.model.spec().row_shape(point.site())?;
+        if let Some(last) = shape.last_mut() {
+            *last *= self.pool.vectors();
+        }
+        Ok(shape)
     }
 
     /// The model would refuse them too, but only when their batch comes up, and by their place in it.
@@ -71,7 +85,7 @@ impl Extraction<'_> {
             .points()
             .iter()
             .map(|point| {
-                let shape = spec.row_shape(point.site())?;
+                let shape = self.shape(*point)?;
                 if point.site() == Site::Logits
                     && spec.classifies_texts()
                     && self.pool == Pool::None
@@ -114,7 +128,7 @@ impl Extraction<'_> {
         let points = self.points.points().iter().map(|p| {
             Ok(PointCard {
                 name: p.to_string(),
-                shape: spec.row_shape(p.site())?,
+                shape: self.shape(*p)?,
             })
         });
         Ok(Manifest {
@@ -142,7 +156,8 @@ impl Extraction<'_> {
                     columns: self.carried.iter().map(|c| c.name.clone()).collect(),
                 },
                 points: points.collect::<Result<_>>()?,
-                pool: self.pool,
+                bos: self.bos,
+                pool: self.pool.clone(),
                 special_tokens: self.special_tokens,
                 precision: self.model.precision,
                 dtype: self.dtype,

@@ -239,7 +239,7 @@ fn bad_models_are_refused_in_one_sentence() {
     with(
         "\"model_type\": \"bert\"",
         "\"model_type\": \"brt\"",
-        "`brt` is not supported, did you mean `bert`?; supported are: bert, llama",
+        "`brt` is not supported, did you mean `bert`?; supported are: bert, roberta, ",
     );
     with(
         "\"is_decoder\": false",

@@ -18,9 +18,11 @@ pub(super) struct Format {
     pub index: &'static str,
     /// What the names of those end in, with the dot.
     pub extension: &'static str,
-    /// Where every tensor of a file lies; the arguments are the file's name and its number.
-    pub read_header: fn(&ModelSource, &str, usize) -> Result<Vec<(String, Place)>>,
+    pub read_header: ReadHeader,
 }
+
+/// Where every tensor of a file lies; the arguments are the file's name and its number.
+type ReadHeader = fn(&ModelSource, &str, usize) -> Result<Vec<(String, Place)>>;
 
 /// Where one tensor lies. Whoever makes one has checked that the bytes are there, and as many as the shape needs.
 #[derive(Debug, Clone)]

@@ -58,6 +58,10 @@ fn read_2(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weig
 
 fn read_3(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, WeightMap)> {
     let mut spec = later_decoder(config, None, None)?;
+    if spec.attention.softcap.is_some() {
+        let problem = "transformers reads it, and then does not cap the scores";
+        return Err(config.unsupported("attn_logit_softcapping", problem));
+    }
     let mut window = config.nullable_size("sliding_window", Some(4096))?;
     if config.flag("use_bidirectional_attention", false)? {
         spec.mask = Mask::Bidirectional;

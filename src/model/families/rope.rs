@@ -71,7 +71,7 @@ pub(super) fn read(
     }
     // transformers rounds towards zero.
     let width = (spec.d_head as f64 * part) as usize;
-    if width == 0 || width % 2 != 0 || width > spec.d_head {
+    if width == 0 || !width.is_multiple_of(2) || width > spec.d_head {
         let problem = format!(
             "{width} of {} coordinates cannot be turned in pairs",
             spec.d_head

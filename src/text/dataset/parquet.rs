@@ -1,29 +1,30 @@
 //! Columns of Parquet files, through polars.
 
-use super::{Column, Content, Read, Table, Values};
-use polars::error::{PolarsError, PolarsResult, polars_err};
+use super::{Column, Content, Read, Table, Values, id_lists};
+use polars::error::PolarsError;
 use polars::prelude::{
     ArrowDataType, DataType, ParallelStrategy, ParquetReader, SerReader, Series,
 };
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// What every Parquet file begins and ends with.
 const MAGIC: &[u8] = b"PAR1";
 
-/// Reads a table; `Err` says what is wrong.
-pub(super) fn read(bytes: Vec<u8>) -> Result<Table, String> {
+/// Reads a table from the bytes of the file at `path`; `Err` says what is wrong.
+pub(super) fn read(bytes: Vec<u8>, path: &Path) -> Result<Table, String> {
     if bytes.len() < 12 || !bytes.starts_with(MAGIC) || !bytes.ends_with(MAGIC) {
         return Err("this is not a Parquet file, or its end is missing; copy it again".to_owned());
     }
     // polars trusts offsets and types that a damaged file gets wrong and panics in places (slices out of range, unimplemented encodings). A
     // panic here is a statement about the file, and nothing but the result outlives the call. What this cannot catch: damage inside a data
     // page that reads as a run of 2^58 values makes polars abort for lack of memory.
-    catch_unwind(AssertUnwindSafe(|| table(bytes)))
+    catch_unwind(AssertUnwindSafe(|| table(bytes, path)))
         .unwrap_or_else(|_| Err("the Parquet file is damaged; copy or write it again".to_owned()))
 }
 
-fn table(bytes: Vec<u8>) -> Result<Table, String> {
+fn table(bytes: Vec<u8>, path: &Path) -> Result<Table, String> {
     let unreadable = |e: PolarsError| format!("the Parquet file cannot be read: {e}");
     // In this thread, so that a panic is caught here.
     let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
@@ -44,6 +45,9 @@ fn table(bytes: Vec<u8>) -> Result<Table, String> {
             let name = field.name.to_string();
             let values = match frame.column(&name) {
                 Ok(column) => values(column.as_materialized_series()),
+                Err(_) if is_narrow_list(&field.dtype) => {
+                    id_lists::read(path, &name).map(Values::Tokens)
+                }
                 Err(_) => Err((None, foreign(&field.dtype))),
             };
             let content = match values {
@@ -73,6 +77,17 @@ fn readable(dtype: &ArrowDataType) -> bool {
     }
 }
 
+/// Lists of the integers that polars panics on.
+fn is_narrow_list(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as A;
+    match dtype {
+        A::List(inner) | A::LargeList(inner) | A::FixedSizeList(inner, _) => {
+            matches!(inner.dtype, A::Int8 | A::Int16 | A::UInt8 | A::UInt16)
+        }
+        _ => false,
+    }
+}
+
 fn foreign(dtype: &ArrowDataType) -> String {
     // The name of the type without the fields within it.
     let name = |d: &ArrowDataType| {
@@ -96,7 +111,7 @@ fn foreign(dtype: &ArrowDataType) -> String {
 }
 
 /// Why a column is not read, with the row if one cell is at fault.
-type Refusal = (Option<usize>, String);
+pub(super) type Refusal = (Option<usize>, String);
 
 fn values(series: &Series) -> Result<Values, Refusal> {
     let whole = |e: polars::error::PolarsError| (None, e.to_string());
@@ -126,7 +141,7 @@ fn values(series: &Series) -> Result<Values, Refusal> {
         }
         DataType::List(inner) | DataType::Array(inner, _) if inner.is_integer() => {
             let lists = series.cast(&DataType::List(inner.clone())).map_err(whole)?;
-            tokens(&lists)?
+            Values::Tokens(tokens(&lists)?)
         }
         other => {
             return Err((
@@ -137,24 +152,19 @@ fn values(series: &Series) -> Result<Values, Refusal> {
     })
 }
 
-fn tokens(lists: &Series) -> Result<Values, Refusal> {
+fn tokens(lists: &Series) -> Result<Vec<Vec<u32>>, Refusal> {
     let lists = lists.list().map_err(|e| (None, e.to_string()))?;
     (0..lists.len())
         .map(|row| match lists.get_as_series(row) {
             None => Ok(Vec::new()),
-            Some(list) => ids(&list).map_err(|_| {
-                (
-                    Some(row),
-                    "the list holds a value that is not a token id (missing, negative or beyond 32 bits)".to_owned(),
-                )
-            }),
+            Some(list) => ids(&list).map_err(|problem| (Some(row), problem)),
         })
-        .collect::<Result<_, _>>()
-        .map(Values::Tokens)
+        .collect()
 }
 
-fn ids(list: &Series) -> PolarsResult<Vec<u32>> {
-    let list = list.strict_cast(&DataType::UInt32)?;
-    let ids: Option<Vec<u32>> = list.u32()?.iter().collect();
-    ids.ok_or_else(|| polars_err!(ComputeError: "a missing id"))
+fn ids(list: &Series) -> Result<Vec<u32>, String> {
+    let beyond = |_| "the list holds a number beyond 63 bits, which is not a token id".to_owned();
+    let list = list.strict_cast(&DataType::Int64).map_err(beyond)?;
+    let ids = list.i64().map_err(|e| e.to_string())?;
+    ids.iter().map(id_lists::id).collect()
 }

@@ -163,7 +163,7 @@ fn literal(token: &str) -> Option<Vec<u8>> {
 }
 
 /// The bytes that a token of a byte-level vocabulary stands for, if it can be from one.
-fn byte_level(token: &str) -> Option<Vec<u8>> {
+pub(super) fn byte_level(token: &str) -> Option<Vec<u8>> {
     token.chars().map(byte).collect()
 }
 
