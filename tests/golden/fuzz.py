@@ -28,7 +28,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 BAR = 1e-5
-NOISE = 4.0
+NOISE = 8.0
 """How many times further than transformers' own float32 from its float64 a noisy case may be."""
 FORMATS = ["safetensors"] * 3 + ["sharded", "bin", "sharded-bin"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -97,9 +97,10 @@ def write_weights(folder, r, how, state):
     (folder / f"{stem}.{suffix}.index.json").write_text(json.dumps({"metadata": {"total_size": size}, "weight_map": index}))
 
 
-def make_model(folder, r, family):
+def make_model(folder, r, family, change):
     """Writes a random model of the family; its class, configuration and how it was written."""
     cls_name, raw = draws.draw(r, family)
+    raw |= change
     how = {"format": r.choice(FORMATS), "dtype": r.choice(list(DTYPES)), "saved": r.random() < 0.3, "buffers": r.random() < 0.2,
            "names": r.choice(["new"] * 6 + ["without prefix", "gamma and beta", "head too", "head too"])}
     (folder / "config.json").write_text(json.dumps(raw, indent=1))
@@ -113,7 +114,7 @@ def make_model(folder, r, family):
     (folder / "generation_config.json").unlink(missing_ok=True)
     state = load_file(folder / "model.safetensors")
     extra = old_buffers(family, state) if how["buffers"] else {}
-    again = head_too(model, state, r) if how["names"] == "head too" else {}
+    again = head_too(model, state, r) if how["names"] == "head too" and config.tie_word_embeddings else {}
     write_weights(folder, r, how["format"], other_names(cls, how, state | extra) | again)
     read = cls.from_pretrained(folder, dtype=torch.float32).state_dict()
     if any(not torch.equal(v.float(), read[k]) for k, v in model.state_dict().items() if k not in again):
@@ -227,7 +228,7 @@ def logits(plumb, folder, cls, runs, n):
     return judge("logits", [columns["logits"][e] for e in range(n)], single, double)
 
 
-def case(plumb, family, number, seed, keep):
+def case(plumb, family, number, seed, keep=None, change=None):
     r = random.Random(f"{seed}/{family}/{number}")
     folder = pathlib.Path(keep or tempfile.mkdtemp(prefix="fuzz-"))
     if keep:
@@ -236,7 +237,7 @@ def case(plumb, family, number, seed, keep):
     raw = how = None
     try:
         try:
-            cls, raw, how = make_model(folder, r, family)
+            cls, raw, how = make_model(folder, r, family, change or {})
             config = cls.config_class.from_pretrained(folder)
             context = getattr(config, "max_position_embeddings", 48) or 48
             offset = family in ("roberta", "xlm-roberta", "camembert", "mpnet")
@@ -261,6 +262,7 @@ def main():
     parser.add_argument("--cases", type=int, default=20, help="cases a family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="only this case")
+    parser.add_argument("--set", type=json.loads, help="changes to the configuration, as JSON: to find the field that matters")
     parser.add_argument("--keep", help="leave the case's folder here")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -270,7 +272,7 @@ def main():
     for family in args.family or draws.FAMILIES:
         table[family] = collections.Counter()
         for number in [args.only] if args.only is not None else range(args.cases):
-            outcome, lines, raw, how = case(args.plumb, family, number, args.seed, args.keep)
+            outcome, lines, raw, how = case(args.plumb, family, number, args.seed, args.keep, args.set)
             table[family][outcome] += 1
             if outcome in ("refused", "not drawn", "no logits"):
                 said[outcome, family, re.sub(r"\S*fuzz-\w+/", "", lines[0]) if lines else ""] += 1
