@@ -4,6 +4,8 @@ Each returns (classes, config.json as a dict, optional keys). Optional keys are 
 default counts. Names and spellings are those that files on the hub have, old ones included.
 """
 
+import hub
+
 PLAIN_ACTS = ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "relu", "silu", "tanh", "relu2", "swish"]
 GATED_ACTS = ["silu", "silu", "gelu", "gelu_pytorch_tanh", "relu", "swish", "gelu_new"]
 HEADED = ["Model", "ForCausalLM", "ForCausalLM", "ForSequenceClassification"]
@@ -514,5 +516,7 @@ def draw(r, family):
     for key in optional:
         if key in config and maybe(r, 0.12):
             del config[key]
+    if maybe(r, 0.4):
+        config = hub.fields(r, family) | config
     config["architectures"] = [cls]
     return cls, config
