@@ -33,6 +33,11 @@ def sizes(r, even=True, free=False, context=None):
 
 def labels(r, config):
     n = r.choice([1, 2, 3, 5])
+    if maybe(r, 0.2):
+        return
+    if maybe(r, 0.2):
+        config["num_labels"] = n
+        return
     config["id2label"] = {str(i): f"LABEL_{i}" for i in range(n)}
     config["label2id"] = {f"LABEL_{i}": i for i in range(n)}
 
@@ -118,6 +123,8 @@ def llama(r):
 
 def mistral(r):
     classes, c = llama_like(r, "Mistral", "mistral", free=maybe(r))
+    if maybe(r, 0.2) and "head_dim" not in c:
+        c["head_dim"] = None
     rope(r, c, d_head(c))
     window(r, c)
     return classes, c, OPTIONAL
@@ -210,6 +217,7 @@ def phi3(r):
 
 def olmo(r):
     classes, c = llama_like(r, "Olmo", "olmo")
+    del c["rms_norm_eps"]
     rope(r, c, d_head(c))
     c |= {"clip_qkv": r.choice([None, 0.5, 2.0]), "attention_bias": maybe(r, 0.3)}
     return classes, c, OPTIONAL + ["clip_qkv"]

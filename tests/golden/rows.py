@@ -175,12 +175,6 @@ DECODERS = {
                 "new_decoder_architecture": True},
         [],
     ),
-    "falcon-alibi": (
-        "FalconModel",
-        ONE | {"ffn_hidden_size": 20, "num_attention_heads": 2, "alibi": True, "multi_query": False, "parallel_attn": False,
-               "bias": True, "bos_token_id": 1, "eos_token_id": 2},
-        [{"alibi": False}, {"bias": False}],
-    ),
 }
 
 ENCODERS = {
@@ -228,13 +222,6 @@ ENCODERS = {
          "feed_forward_proj": "gated-gelu", "relative_attention_num_buckets": 8, "relative_attention_max_distance": 6,
          "tie_word_embeddings": False},
         [{"relative_attention_max_distance": 16}, {"dense_act_fn": "relu"}],
-    ),
-    "deberta-v2": (
-        "DebertaV2ForMaskedLM",
-        ENCODER | {"num_hidden_layers": 1, "type_vocab_size": 0, "relative_attention": True, "position_buckets": 6, "max_relative_positions": 8,
-                   "pos_att_type": ["c2p", "p2c"], "share_att_key": True, "norm_rel_ebd": "layer_norm",
-                   "position_biased_input": False},
-        [{"pos_att_type": ["c2p"]}, {"pos_att_type": ["p2c"]}, {"norm_rel_ebd": "none"}, {"max_relative_positions": 32}],
     ),
 }
 
