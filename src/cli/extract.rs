@@ -24,9 +24,9 @@ Examples:
 Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
 blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
 pub(super) struct Args {
-    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), name of one on the hub with
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), GGUF file, name of one on the hub with
     /// an optional revision (org/name@rev; see HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE), or `builtin`
-    #[arg(long, value_name = "DIR|ID[@REV]|builtin", value_parser = model_source)]
+    #[arg(long, value_name = "DIR|FILE.gguf|ID[@REV]|builtin", value_parser = model_source)]
     model: ModelSource,
     /// Data file: .csv, .tsv, .jsonl, .parquet or .conllu
     #[arg(long, value_name = "FILE")]

@@ -14,7 +14,7 @@ Examples:
   plumb inspect builtin
   plumb inspect ./all-MiniLM-L6-v2 --json")]
 pub(super) struct Args {
-    /// Folder of a model, name of one on the hub (org/name@rev), or `builtin`
+    /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(value_name = "MODEL", value_parser = model_source)]
     model: ModelSource,
     /// Length of the texts that costs are given for, in tokens

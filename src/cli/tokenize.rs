@@ -92,15 +92,16 @@ impl TokenArgs {
 
 /// A tokenizer only gives the ids their names; pre-tokenised data need none.
 fn ids_of(model: &ModelSource, rows: &[Vec<u32>], limit: usize) -> Result<Tokenized> {
-    let tokenizer = match Tokenizer::is_there(model)? {
-        true => match Tokenizer::open(model) {
-            Err(error @ Error::NoTokenizer { .. }) => {
-                eprintln!("note: the tokens have no names: {error}");
-                None
-            }
-            tokenizer => Some(tokenizer?),
-        },
-        false => None,
+    let opened = Tokenizer::is_there(model).and_then(|there| match there {
+        true => Tokenizer::open(model).map(Some),
+        false => Ok(None),
+    });
+    let tokenizer = match opened {
+        Err(error @ Error::NoTokenizer { .. }) => {
+            eprintln!("note: the tokens have no names: {error}");
+            None
+        }
+        opened => opened?,
     };
     let tokens = rows
         .iter()

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::Precision;
 use crate::text::tokens::{Bos, Tokens};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the manifest and of the shards' schema. A breaking change raises it and is in the CHANGELOG.
@@ -82,6 +83,10 @@ pub struct ModelCard {
     pub context: usize,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
+    /// How many tensors are stored in each format, for a model from a file of quantised weights: its numbers are those of the
+    /// dequantised weights.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights_format: BTreeMap<String, usize>,
     /// SHA-256 of the tokenizer; absent for pre-tokenised data without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer_sha256: Option<String>,

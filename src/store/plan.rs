@@ -144,6 +144,7 @@ impl Extraction<'_> {
                     d_model: spec.d_model,
                     context: spec.context,
                     weights_sha256: self.model.weights_sha256.clone(),
+                    weights_format: self.model.weights_format.clone(),
                     tokenizer_sha256: self.tokenizer_sha256.clone(),
                 },
                 data: DataCard {

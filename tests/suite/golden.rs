@@ -9,7 +9,7 @@ use plumb::text::tokens::Tokenizer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-const BAR: f64 = 1e-5;
+pub(crate) const BAR: f64 = 1e-5;
 
 fn point(name: &str) -> HookPoint {
     name.parse().unwrap()
@@ -114,7 +114,7 @@ fn gradient_error(theirs: &Tensor, run: &Run) -> f64 {
 }
 
 /// Every quantity of a golden with its error.
-fn errors(model: &dyn Model, golden: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
+pub(crate) fn errors(model: &dyn Model, golden: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
     let run = run(model, &texts(golden));
     let n_layers = model.spec().n_layers;
     let mut rows = Vec::new();
