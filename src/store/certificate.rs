@@ -171,14 +171,17 @@ fn median(norms: &[f32]) -> f32 {
     norms.get(norms.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// max|a − b| / max|b|.
+/// max|a − b| / max|b|; infinite for vectors of different lengths and for what is not a number.
 pub(super) fn relative_difference(a: &[f32], b: &[f32]) -> f64 {
     let largest = b.iter().fold(0f32, |m, v| m.max(v.abs()));
-    let difference = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    match (difference.fold(0f32, f32::max), a.len() == b.len()) {
-        (_, false) => f64::INFINITY,
-        (difference, _) if difference == 0.0 => 0.0,
-        (difference, _) => f64::from(difference) / f64::from(largest),
+    let difference = a.iter().zip(b).fold(0f32, |m, (a, b)| {
+        let d = (a - b).abs();
+        if d.is_nan() { f32::INFINITY } else { m.max(d) }
+    });
+    match (a.len() == b.len(), difference) {
+        (false, _) => f64::INFINITY,
+        (true, 0.0) => 0.0,
+        (true, _) => f64::from(difference) / f64::from(largest),
     }
 }
 
@@ -277,5 +280,9 @@ mod tests {
         assert_eq!(relative_difference(&[1.0, -2.0], &[1.0, -4.0]), 0.5);
         assert_eq!(relative_difference(&[0.0], &[0.0]), 0.0);
         assert_eq!(relative_difference(&[0.0], &[0.0, 1.0]), f64::INFINITY);
+        assert_eq!(
+            relative_difference(&[1.0, 1.0], &[f32::NAN, 1.0]),
+            f64::INFINITY
+        );
     }
 }

@@ -92,6 +92,12 @@ pub fn extract(plan: &Extraction<'_>, out: &Path, control: &Control<'_>) -> Resu
     // Whoever resumes with more memory keeps the pieces that the run was begun with.
     let pieces = there.as_ref().map_or(plan.pieces(), |m| m.plan.pieces);
     let shards = plan.shards(&points, &pieces);
+    log::debug!(
+        "plan: {} examples in {} shards, {} workers, {pieces:?}",
+        plan.census.examples(),
+        shards.len(),
+        plan.workers()
+    );
     let own = control
         .part
         .map_or(0..shards.len(), |p| p.shards(shards.len()));
