@@ -8,7 +8,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use plumb::hook::HookSet;
 use plumb::model::{
-    ArchSpec, Head, LoadedModel, Model, Precision, RandomWeights, Transformer, read_spec,
+    ArchSpec, Head, LoadedModel, Model, ModelSource, RandomWeights, Transformer, load, read_spec,
 };
 use plumb::store::{
     Budget, Census, Control, Dtype, Extraction, Pool, Run, SpecialTokens, Texts, extract,
@@ -33,11 +33,7 @@ fn model() -> LoadedModel {
     };
     LoadedModel {
         model: Transformer::build(spec, &mut RandomWeights::new(0)).unwrap(),
-        precision: Precision::F32,
-        revision: None,
-        weights_sha256: String::new(),
-        parameters: 0,
-        ignored: Vec::new(),
+        ..load(&ModelSource::Builtin).unwrap()
     }
 }
 
