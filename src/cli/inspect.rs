@@ -7,7 +7,7 @@ use crate::model::{ArchSpec, LoadedModel, Model, ModelSource, load};
 use crate::report::table::{Align, Table, stdout_is_styled};
 use serde_json::{Value, json};
 
-/// Print a model's architecture, its hook points with their shapes, and what extracting from it costs.
+/// Print a model's architecture, its hook points with shapes, and what extracting costs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
