@@ -134,6 +134,35 @@ pub enum Error {
     /// A run folder that cannot be used as asked.
     #[error("{}: {problem}", path.display())]
     BadRun { path: PathBuf, problem: String },
+    /// A run that does not fit on its disk.
+    #[error("{}: the run needs about {} and the disk has {} free; make room, give another --out, fewer --points, --pool or --dtype f16", path.display(), megabytes(*needed), megabytes(*free))]
+    DiskTooSmall {
+        path: PathBuf,
+        needed: u64,
+        free: u64,
+    },
+    /// The disk failed in the middle of a run.
+    #[error(
+        "{source}; {done} of {of} shards are written: put it right and give --resume to finish"
+    )]
+    Stopped {
+        done: usize,
+        of: usize,
+        source: Box<Error>,
+    },
+    /// Somebody pressed Ctrl-C.
+    #[error("{}: stopped, {done} of {of} shards are written; the same command with --resume finishes the run", path.display())]
+    Interrupted {
+        path: PathBuf,
+        done: usize,
+        of: usize,
+    },
+    /// A check at the start of a run failed: what would be stored is not what it claims to be.
+    #[error("the run was not begun: {check}: {problem}")]
+    Certificate {
+        check: &'static str,
+        problem: String,
+    },
     /// A parameter out of its range.
     #[error("{name} = {value}: {problem}")]
     BadParameter {
@@ -198,6 +227,10 @@ pub fn nearest_name<'a>(word: &str, candidates: &'a [String]) -> Option<&'a str>
         .filter(|(d, _)| *d <= limit)
         .min_by_key(|(d, _)| *d)
         .map(|(_, c)| c.as_str())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 fn did_you_mean(word: &str, candidates: &[String]) -> String {

@@ -1,18 +1,25 @@
 //! `plumb extract`: hidden states of every layer, as Parquet.
 
+mod describe;
+mod interrupt;
+mod options;
+
 use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
-use super::tokenize::{TokenArgs, Tokenized};
+use super::tokenize::{TokenArgs, texts, tokenizer};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, Precision, load_in};
 use crate::store::{
-    Dtype, Extraction, Outcome, Pool, Progress, SentencePool, SpecialTokens, Truncation, extract,
+    Budget, Census, Control, Dtype, Extraction, Outcome, Part, Pool, Progress, SentencePool,
+    SpecialTokens, Truncation, estimate, extract,
 };
 use crate::text::dataset::{Column, Dataset, Values};
-use crate::text::tokens::{Bos, Tokens};
+use crate::text::tokens::Bos;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Store what passes a model's hook points, for every text of a data set, as Parquet.
 #[derive(Debug, clap::Args)]
@@ -20,13 +27,15 @@ use std::path::{Path, PathBuf};
 Examples:
   plumb extract --model ./all-MiniLM-L6-v2 --data reviews.csv --text-column text --pool mean --out run/
   plumb extract --model ./llama --data prompts.jsonl --points 'resid_post,blocks.3-6.attn_out' --out run/
+  plumb extract --model ./llama --data prompts.jsonl --out run/ --plan      how much, how long, is there room
+  plumb extract --model ./llama --data prompts.jsonl --out part1/ --shard 1/3      then: plumb merge part1 part2 part3 --out run/
 
 Hook points are named as in TransformerLens. The default is Hugging Face's `hidden_states`, in order:
 blocks.0.resid_pre, every blocks.I.resid_post, and final_norm where the family has one.")]
 pub(super) struct Args {
-    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), name of one on the hub with
+    /// Folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json), GGUF file, name of one on the hub with
     /// an optional revision (org/name@rev; see HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE), or `builtin`
-    #[arg(long, value_name = "DIR|ID[@REV]|builtin", value_parser = model_source)]
+    #[arg(long, value_name = "DIR|FILE.gguf|ID[@REV]|builtin", value_parser = model_source)]
     model: ModelSource,
     /// Data file: .csv, .tsv, .jsonl, .parquet or .conllu
     #[arg(long, value_name = "FILE")]
@@ -54,13 +63,19 @@ pub(super) struct Args {
     /// Columns of the data to carry along, separated by commas; default: all
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
+    /// Memory that the run may take beside the weights and the data: 512MiB, 2GiB, …
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = options::memory)]
+    memory: Budget,
+    /// Make one of n parts, on one of n machines; `plumb merge` joins them
+    #[arg(long, value_name = "I/N", value_parser = options::part)]
+    shard: Option<Part>,
     /// Finish a run that was stopped
     #[arg(long, conflicts_with = "force")]
     resume: bool,
     /// Replace a run
     #[arg(long)]
     force: bool,
-    /// Print what would be stored, and stop
+    /// Print what would be stored, how much of the disk and how long it would take, and stop
     #[arg(long)]
     plan: bool,
     /// No progress bar
@@ -121,6 +136,13 @@ impl Args {
         })
     }
 
+    fn special_tokens(&self) -> SpecialTokens {
+        match self.no_special {
+            true => SpecialTokens::Excluded,
+            false => SpecialTokens::Included,
+        }
+    }
+
     fn dtype(&self) -> Dtype {
         match self.dtype {
             DtypeArg::F32 => Dtype::F32,
@@ -143,52 +165,93 @@ pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     let model = load_in(&args.model, args.precision())?;
     let pool = args.pool(&model)?;
     let points = points(&args, &model, &pool)?;
-    let limit = match &pool {
-        Pool::Model(pool) => pool.max_tokens,
-        _ => model.model.spec().context,
-    };
-    let Tokenized {
-        tokens,
-        tokenizer_sha256,
-    } = args.tokens.tokenize(&args.model, &data, limit)?;
+    let column = args.tokens.source_column();
+    let tokenizer = tokenizer(&args.model, &column, args.tokens.bos())?;
+    let texts = texts(&column, &data, tokenizer.as_ref())?;
+    let spec = model.model.spec();
+    let limit = pool.limit(spec.context);
+    let census = Census::take(&texts, limit, spec.vocab, args.special_tokens())?;
+    args.tokens.refuse_long(&census, limit)?;
+    report_truncation(&census.truncation, limit);
     let plan = Extraction {
         model: &model,
         model_name: args.model.to_string(),
-        tokenizer_sha256,
+        tokenizer_sha256: tokenizer.as_ref().map(|t| t.sha256().to_owned()),
         data: &data,
         data_name: shown.display().to_string(),
-        source_column: args.tokens.source_column(),
-        tokens: &tokens,
+        source_column: column,
+        texts: &texts,
+        census: &census,
         carried: &carried,
         points,
         bos: args.tokens.bos(),
         pool,
-        special_tokens: match args.no_special {
-            true => SpecialTokens::Excluded,
-            false => SpecialTokens::Included,
-        },
+        special_tokens: args.special_tokens(),
         dtype: args.dtype(),
+        budget: args.memory,
     };
-    report_truncation(&tokens, limit);
     if args.plan {
-        return Ok(describe(&plan));
+        let estimate = estimate(&plan, &args.out)?;
+        return Ok(match args.json {
+            true => format!("{}\n", serde_json::to_string_pretty(&estimate)?),
+            false => describe::plan(&estimate),
+        });
     }
-    if args.force && args.out.exists() {
-        // The plan is checked by now: what is lost is lost for a run that can begin.
-        std::fs::remove_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
-    }
-    let total: usize = tokens.iter().map(Tokens::len).sum();
-    let bar = progress_bar(total as u64, "tokens", args.quiet);
-    let outcome = extract(&plan, &args.out, args.resume, &|p| match p {
-        Progress::Tokens(n) | Progress::Skipped(n) => bar.inc(n as u64),
-    })?;
+    note_idle_threads(&plan);
+    let begin = Instant::now();
+    let (outcome, tokens) = watched(&plan, &args)?;
+    log_peak_memory();
+    Ok(match args.json {
+        true => format!("{}\n", serde_json::to_string_pretty(&outcome.manifest)?),
+        false => describe::outcome(&args.out, &outcome, tokens, begin.elapsed()),
+    })
+}
+
+/// Runs the plan under a progress bar, listening for Ctrl-C. Also returns how many tokens passed the model.
+fn watched(plan: &Extraction<'_>, args: &Args) -> Result<(Outcome, usize)> {
+    let bar = progress_bar(plan.census.tokens() as u64, "tokens", args.quiet);
+    let (computed, written) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let control = Control {
+        resume: args.resume,
+        force: args.force,
+        part: args.shard,
+        stop: interrupt::pressed(),
+        progress: &|progress| match progress {
+            Progress::Tokens(n) => {
+                computed.fetch_add(n, Ordering::Relaxed);
+                bar.inc(n as u64);
+            }
+            Progress::Skipped(n) => {
+                bar.inc(n as u64);
+                // What was there says nothing about speed.
+                bar.reset_eta();
+            }
+            Progress::Written(n) => {
+                let written = written.fetch_add(n, Ordering::Relaxed) + n;
+                bar.set_message(format!("{} written", bytes(written)));
+            }
+        },
+    };
+    let outcome = extract(plan, &args.out, &control);
     bar.finish_and_clear();
-    match args.json {
-        true => Ok(format!(
-            "{}\n",
-            serde_json::to_string_pretty(&outcome.manifest)?
-        )),
-        false => Ok(summary(&args.out, &outcome)),
+    Ok((outcome?, computed.into_inner()))
+}
+
+/// How much memory the process has held at most, where the system tells (Linux).
+fn log_peak_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        log::debug!("peak memory: {}", peak.trim());
+    }
+}
+
+/// Threads that find no room for a batch stand idle, and their owner should know.
+fn note_idle_threads(plan: &Extraction<'_>) {
+    let (workers, threads) = (plan.workers(), rayon::current_num_threads());
+    if workers < threads {
+        eprintln!(
+            "note: {workers} of {threads} threads will work: --memory has no room for more batches; give more for more speed"
+        );
     }
 }
 
@@ -205,15 +268,15 @@ fn check_output(args: &Args) -> Result<()> {
 }
 
 /// The columns that rows carry along: those asked for, or all that can be.
-fn carried(args: &Args, data: &Dataset) -> Result<Vec<Column>> {
+fn carried<'a>(args: &Args, data: &'a Dataset) -> Result<Vec<&'a Column>> {
     if let Some(names) = &args.columns {
-        return names.iter().map(|n| data.column(n).cloned()).collect();
+        return names.iter().map(|n| data.column(n)).collect();
     }
     let mut carried = Vec::new();
     for name in data.names() {
         match data.column(&name) {
             Ok(column) if !matches!(column.values, Values::Tokens(_)) => {
-                carried.push(column.clone());
+                carried.push(column);
             }
             Ok(_) => {}
             // Rows carry what is said of texts.
@@ -251,8 +314,7 @@ fn not_published(advice: &str) -> Error {
 }
 
 /// Says how many texts are cut, before the work starts.
-fn report_truncation(tokens: &[Tokens], context: usize) {
-    let cut = Truncation::of(tokens);
+fn report_truncation(cut: &Truncation, context: usize) {
     if cut.texts > 0 {
         eprintln!(
             "note: {} cut to the model's {context} tokens (the longest had {}; {} lost)",
@@ -261,50 +323,4 @@ fn report_truncation(tokens: &[Tokens], context: usize) {
             count(cut.tokens, "token"),
         );
     }
-}
-
-/// What a plan would store.
-fn describe(plan: &Extraction<'_>) -> String {
-    use crate::report::table::{Align, Table};
-    let rows: usize = match plan.pool {
-        Pool::None => plan.tokens.iter().map(Tokens::len).sum(),
-        _ => plan.tokens.len(),
-    };
-    let mut table = Table::new([
-        ("hook point", Align::Left),
-        ("vector", Align::Right),
-        ("bytes", Align::Right),
-    ]);
-    let mut total = 0;
-    for point in plan.points.points() {
-        let width: usize = plan.shape(*point).map_or(0, |s| s.iter().product());
-        let size = (width * plan.dtype.size() * rows) as u64;
-        total += size;
-        table.row([point.to_string(), width.to_string(), bytes(size)]);
-    }
-    let tokens: usize = plan.tokens.iter().map(Tokens::len).sum();
-    format!(
-        "{table}{}, {}, {}: {} of vectors\n",
-        count(plan.tokens.len(), "example"),
-        count(tokens, "token"),
-        count(rows, "row"),
-        bytes(total),
-    )
-}
-
-fn summary(out: &Path, outcome: &Outcome) -> String {
-    let manifest = &outcome.manifest;
-    let resumed = match outcome.resumed_shards {
-        0 => String::new(),
-        n => format!(", {} of them from before", count(n, "shard")),
-    };
-    format!(
-        "{}: {}, {}, {}, {} in {}{resumed}\n",
-        out.display(),
-        count(manifest.plan.data.examples, "example"),
-        count(manifest.plan.data.tokens, "token"),
-        count(manifest.plan.points.len(), "hook point"),
-        bytes(outcome.bytes),
-        count(manifest.shards.len(), "shard"),
-    )
 }

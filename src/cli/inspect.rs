@@ -7,14 +7,14 @@ use crate::model::{ArchSpec, LoadedModel, Model, ModelSource, load};
 use crate::report::table::{Align, Table, stdout_is_styled};
 use serde_json::{Value, json};
 
-/// Print a model's architecture, its hook points with their shapes, and what extracting from it costs.
+/// Print a model's architecture, its hook points with shapes, and what extracting costs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   plumb inspect builtin
   plumb inspect ./all-MiniLM-L6-v2 --json")]
 pub(super) struct Args {
-    /// Folder of a model, name of one on the hub (org/name@rev), or `builtin`
+    /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(value_name = "MODEL", value_parser = model_source)]
     model: ModelSource,
     /// Length of the texts that costs are given for, in tokens

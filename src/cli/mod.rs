@@ -1,11 +1,12 @@
 //! The doors: what was typed -> checked plan -> run -> result out.
 //!
 //! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
-//! says why and what to do) or 2 (the command line is at fault).
+//! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
 mod demo;
 mod extract;
 mod inspect;
+mod merge;
 mod model;
 mod models;
 mod output;
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Args),
     Extract(extract::Args),
     Verify(verify::Args),
+    Merge(merge::Args),
     Probe(probe::Args),
     Models(models::Args),
     Inspect(inspect::Args),
@@ -43,6 +45,8 @@ enum Command {
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    // Silent unless RUST_LOG asks.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     silence_panics();
     match std::panic::catch_unwind(|| run(args)) {
         Ok(Ok(result)) => print(&result),
@@ -63,6 +67,7 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Demo(args) => demo::run(&args),
         Command::Extract(args) => extract::run(args),
         Command::Verify(args) => verify::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
         Command::Models(args) => models::run(&args),
         Command::Inspect(args) => inspect::run(&args),
@@ -89,6 +94,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error}");
     match error.downcast_ref::<Error>() {
         Some(error) if error.is_usage() => ExitCode::from(2),
+        // As shells count: 128 and the signal.
+        Some(Error::Interrupted { .. }) => ExitCode::from(130),
         _ => ExitCode::FAILURE,
     }
 }

@@ -125,8 +125,9 @@ pub(super) fn progress_bar(total: u64, unit: &str, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }
-    let template =
-        format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
+    let template = format!(
+        "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+    );
     let bar = ProgressBar::new(total);
     match ProgressStyle::with_template(&template) {
         Ok(style) => bar.with_style(style),

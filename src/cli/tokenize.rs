@@ -1,10 +1,14 @@
-//! From the texts or token ids of a data set to tokens, as every command that reads a model does it.
+//! Where tokens come from: a model's tokenizer, and the texts or token ids of a data set.
 
 use crate::error::{Error, Result};
 use crate::model::ModelSource;
+use crate::store::{Census, Texts};
 use crate::text::dataset::Dataset;
-use crate::text::tokens::{Bos, Tokenizer, Tokens};
+use crate::text::tokens::{Bos, Tokenizer};
 use clap::ValueEnum;
+
+/// The column that holds texts (`Ok`) or token ids (`Err`).
+pub(super) type SourceColumn = Result<String, String>;
 
 /// What is read of a data set, and how it becomes tokens.
 #[derive(Debug, clap::Args)]
@@ -38,13 +42,6 @@ enum BosArg {
     Never,
 }
 
-/// The tokens of every row of a data set.
-pub(super) struct Tokenized {
-    pub(super) tokens: Vec<Tokens>,
-    /// The hash of the tokenizer, if there was one.
-    pub(super) tokenizer_sha256: Option<String>,
-}
-
 impl TokenArgs {
     /// The policy for the beginning of a text; `None` for token ids.
     pub(super) fn bos(&self) -> Option<Bos> {
@@ -56,73 +53,62 @@ impl TokenArgs {
     }
 
     /// The column of texts (`Ok`) or token ids (`Err`).
-    pub(super) fn source_column(&self) -> Result<String, String> {
+    pub(super) fn source_column(&self) -> SourceColumn {
         match &self.ids_column {
             Some(ids) => Err(ids.clone()),
             None => Ok(self.text_column.clone()),
         }
     }
 
-    /// The tokens of every row, at most `limit` of each.
-    pub(super) fn tokenize(
-        &self,
-        model: &ModelSource,
-        data: &Dataset,
-        limit: usize,
-    ) -> Result<Tokenized> {
-        let tokenized = match &self.ids_column {
-            None => self.texts_of(model, data, limit)?,
-            Some(column) => ids_of(model, &data.token_ids(column)?, limit)?,
-        };
-        match self.no_truncate {
-            true => refuse_long(&tokenized.tokens, limit).map(|()| tokenized),
-            false => Ok(tokenized),
+    /// Refuses texts that are longer than the limit, if that was asked for.
+    pub(super) fn refuse_long(&self, census: &Census, limit: usize) -> Result<()> {
+        match census.first_cut.filter(|_| self.no_truncate) {
+            None => Ok(()),
+            Some((row, tokens)) => Err(Error::TooLong {
+                row,
+                tokens,
+                context: limit,
+            }),
         }
     }
+}
 
-    fn texts_of(&self, model: &ModelSource, data: &Dataset, limit: usize) -> Result<Tokenized> {
-        let texts = data.texts(&self.text_column)?;
-        let tokenizer = Tokenizer::open(model)?.with_bos(self.bos().unwrap_or_default())?;
-        Ok(Tokenized {
-            tokens: tokenizer.encode_all(&texts, Some(limit))?,
-            tokenizer_sha256: Some(tokenizer.sha256().to_owned()),
-        })
+/// The model's tokenizer. To data that are token ids it only gives names, and they need none.
+pub(super) fn tokenizer(
+    model: &ModelSource,
+    column: &SourceColumn,
+    bos: Option<Bos>,
+) -> Result<Option<Tokenizer>> {
+    if column.is_ok() {
+        return Tokenizer::open(model)?
+            .with_bos(bos.unwrap_or_default())
+            .map(Some);
+    }
+    let opened = Tokenizer::is_there(model).and_then(|there| match there {
+        true => Tokenizer::open(model).map(Some),
+        false => Ok(None),
+    });
+    match opened {
+        Err(error @ Error::NoTokenizer { .. }) => {
+            eprintln!("note: the tokens have no names: {error}");
+            Ok(None)
+        }
+        opened => opened,
     }
 }
 
-/// A tokenizer only gives the ids their names; pre-tokenised data need none.
-fn ids_of(model: &ModelSource, rows: &[Vec<u32>], limit: usize) -> Result<Tokenized> {
-    let tokenizer = match Tokenizer::is_there(model)? {
-        true => match Tokenizer::open(model) {
-            Err(error @ Error::NoTokenizer { .. }) => {
-                eprintln!("note: the tokens have no names: {error}");
-                None
-            }
-            tokenizer => Some(tokenizer?),
-        },
-        false => None,
-    };
-    let tokens = rows
-        .iter()
-        .map(|ids| Tokens::from_ids(ids.clone(), tokenizer.as_ref(), Some(limit)))
-        .collect::<Result<_>>()?;
-    Ok(Tokenized {
-        tokens,
-        tokenizer_sha256: tokenizer.map(|t| t.sha256().to_owned()),
-    })
-}
-
-fn refuse_long(tokens: &[Tokens], context: usize) -> Result<()> {
-    let mut long = tokens
-        .iter()
-        .enumerate()
-        .filter_map(|(row, t)| Some((row, t.truncated_from?)));
-    match long.next() {
-        None => Ok(()),
-        Some((row, tokens)) => Err(Error::TooLong {
-            row,
-            tokens,
-            context,
+/// The texts or token ids of a data set, to be tokenised when they are needed.
+pub(super) fn texts<'a>(
+    column: &SourceColumn,
+    data: &'a Dataset,
+    tokenizer: Option<&'a Tokenizer>,
+) -> Result<Texts<'a>> {
+    match (column, tokenizer) {
+        (Err(column), tokenizer) => Ok(Texts::Ids(data.token_ids(column)?, tokenizer)),
+        (Ok(column), Some(tokenizer)) => Ok(Texts::Text(data.text_cells(column)?, tokenizer)),
+        (Ok(column), None) => Err(Error::BadLabel {
+            column: column.clone(),
+            problem: "texts need a tokenizer, and the model has none; give --ids-column".to_owned(),
         }),
     }
 }

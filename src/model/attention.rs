@@ -243,7 +243,7 @@ mod tests {
     fn looking_at_patterns_changes_neither_logits_nor_gradients() {
         let config = r#"{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 16,
             "num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24,
-            "vocab_size": 30, "tie_word_embeddings": true}"#;
+            "vocab_size": 30, "max_position_embeddings": 16, "tie_word_embeddings": true}"#;
         let config = Config::parse(std::path::Path::new("config.json"), config).unwrap();
         let (spec, _) = (family_of(&config).unwrap().read)(&config, &|_| true).unwrap();
         let mut weights = Recorded::new(RandomWeights::new(1));

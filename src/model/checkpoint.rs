@@ -87,6 +87,11 @@ impl Checkpoint {
         self.archive.sha256()
     }
 
+    /// How many tensors are stored in each format, if the weights were quantised.
+    pub fn quantised(&self) -> BTreeMap<String, usize> {
+        self.archive.quantised()
+    }
+
     /// The foreign name of the head's own projection to the vocabulary, if the files hold one.
     pub(super) fn unembedding(&self) -> Option<String> {
         Some(self.foreign("head.unembed.weight")).filter(|name| self.has(name))

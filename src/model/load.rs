@@ -9,6 +9,7 @@ use super::spec::{ArchSpec, Head};
 use super::transformer::{Model, Transformer};
 use super::weights::WeightMap;
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const CONFIG: &str = "config.json";
@@ -24,6 +25,8 @@ pub struct LoadedModel {
     pub revision: Option<String>,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
+    /// How many tensors are stored in each format (`{"F32": 5, "Q8_0": 15}`), for weights from a file of quantised ones.
+    pub weights_format: BTreeMap<String, usize>,
     /// Numbers in all weights that the model uses, shared ones counted once.
     pub parameters: usize,
     /// Tensors of the files that the architecture does not use, and that are known to be harmless.
@@ -88,6 +91,7 @@ pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel
         revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
+        weights_format: checkpoint.quantised(),
         model,
     })
 }

@@ -11,6 +11,7 @@ mod config;
 mod cost;
 mod families;
 mod generate;
+mod gguf;
 mod head;
 mod hub;
 mod linear;

@@ -1,8 +1,9 @@
-//! Where a model's files come from: a folder, the hub, or the binary itself.
+//! Where a model's files come from: a folder, a GGUF file, the hub, or the binary itself.
 
+use super::gguf::Gguf;
 use super::hub::{self, Fetching, HubId, Snapshot};
 use crate::error::{Error, Result};
-use crate::text::tokens::Files;
+use crate::text::tokens::{Files, TOKENIZER_FILES};
 use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// The name that stands for the model in the binary.
 pub const BUILTIN: &str = "builtin";
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// The files of the built-in model, `models/plumb-tiny`.
 const BUILTIN_FILES: &[(&str, &[u8])] = &[
@@ -32,6 +36,9 @@ const BUILTIN_FILES: &[(&str, &[u8])] = &[
 pub enum ModelSource {
     /// A folder in Hugging Face layout.
     Folder(PathBuf),
+    /// A GGUF file, which is read as if it were a folder: its metadata as `config.json` and `tokenizer.json`. A
+    /// `tokenizer.json` that lies beside it counts instead.
+    Gguf(PathBuf),
     /// A model of the Hugging Face hub, to be fetched: it has no files yet.
     Hub(HubId),
     /// A model of the hub that was fetched: a folder in its cache.
@@ -45,10 +52,11 @@ pub(super) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
 impl ModelSource {
-    /// What `--model` names: `builtin`, a folder, or a model of the hub. What exists as a path is a folder.
+    /// What `--model` names: `builtin`, a GGUF file, a folder, or a model of the hub. What else exists as a path is a folder.
     pub fn named(name: &str) -> Self {
         match name {
             BUILTIN => ModelSource::Builtin,
+            file if is_gguf(Path::new(file)) => ModelSource::Gguf(file.into()),
             _ if Path::new(name).exists() => ModelSource::Folder(name.into()),
             _ => match HubId::parse(name) {
                 Some(id) => ModelSource::Hub(id),
@@ -81,7 +89,7 @@ impl ModelSource {
         match self {
             ModelSource::Folder(folder) => Some(folder),
             ModelSource::Snapshot(snapshot) => Some(snapshot.folder()),
-            ModelSource::Hub(_) | ModelSource::Builtin => None,
+            ModelSource::Hub(_) | ModelSource::Gguf(_) | ModelSource::Builtin => None,
         }
     }
 
@@ -99,15 +107,22 @@ impl ModelSource {
             ModelSource::Folder(folder) if !folder.is_dir() => Err(Error::NoSuchFile {
                 path: folder.clone(),
             }),
+            ModelSource::Gguf(file) if !file.is_file() => {
+                Err(Error::NoSuchFile { path: file.clone() })
+            }
             _ => Ok(()),
         }
     }
 
     /// Whether the source has a file.
     pub fn has(&self, file: &str) -> bool {
-        match self.root() {
-            Some(folder) => folder.join(file).is_file(),
-            None => self.builtin(file).is_some(),
+        match (self.root(), self) {
+            (Some(folder), _) => folder.join(file).is_file(),
+            (None, ModelSource::Gguf(path)) => {
+                beside(path, file).is_some()
+                    || Gguf::open(path).is_ok_and(|gguf| spells(&gguf, file))
+            }
+            (None, _) => self.builtin(file).is_some(),
         }
     }
 
@@ -131,9 +146,10 @@ impl ModelSource {
 
     /// The path of a file, for messages.
     pub fn path(&self, file: &str) -> PathBuf {
-        match self.root() {
-            Some(folder) => folder.join(file),
-            None => Path::new(&self.to_string()).join(file),
+        match (self.root(), self) {
+            (Some(folder), _) => folder.join(file),
+            (None, ModelSource::Gguf(path)) => beside(path, file).unwrap_or_else(|| path.clone()),
+            (None, _) => Path::new(&self.to_string()).join(file),
         }
     }
 
@@ -158,18 +174,32 @@ impl ModelSource {
             folder: self.path(""),
             file: file.to_owned(),
         };
-        match self.root() {
-            None => {
-                let bytes = self.builtin(file).ok_or_else(missing)?;
-                Ok(Box::new(Cursor::new(bytes)))
-            }
-            Some(folder) => {
+        match (self.root(), self) {
+            (Some(folder), _) => {
                 let path = folder.join(file);
                 if !path.is_file() {
                     return Err(missing());
                 }
-                let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
-                Ok(Box::new(file))
+                open_file(&path)
+            }
+            (None, ModelSource::Gguf(path)) => match beside(path, file) {
+                Some(path) => open_file(&path),
+                None => {
+                    let gguf = Gguf::open(path)?;
+                    if !spells(&gguf, file) {
+                        return Err(missing());
+                    }
+                    let text = match file {
+                        CONFIG => gguf.config_json()?,
+                        TOKENIZER => gguf.tokenizer_json()?,
+                        _ => gguf.tokenizer_config_json(),
+                    };
+                    Ok(Box::new(Cursor::new(text.into_bytes())))
+                }
+            },
+            (None, _) => {
+                let bytes = self.builtin(file).ok_or_else(missing)?;
+                Ok(Box::new(Cursor::new(bytes)))
             }
         }
     }
@@ -178,6 +208,38 @@ impl ModelSource {
         let entry = BUILTIN_FILES.iter().find(|(name, _)| *name == file);
         let here = matches!(self, ModelSource::Builtin);
         entry.filter(|_| here).map(|(_, bytes)| *bytes)
+    }
+}
+
+fn open_file(path: &Path) -> Result<Box<dyn ReadSeek>> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    Ok(Box::new(file))
+}
+
+fn is_gguf(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| e.eq_ignore_ascii_case("gguf")) && !path.is_dir()
+}
+
+/// The file that counts instead of what a GGUF file says: itself, or one of the tokenizer that lies beside it.
+fn beside(gguf: &Path, file: &str) -> Option<PathBuf> {
+    if gguf.file_name()?.to_string_lossy() == file {
+        return Some(gguf.to_owned());
+    }
+    let there = |file| Some(gguf.with_file_name(file)).filter(|path| path.is_file());
+    there(TOKENIZER)?;
+    TOKENIZER_FILES.contains(&file).then(|| there(file))?
+}
+
+/// Whether a GGUF file says what stands in a file of a checkpoint.
+fn spells(gguf: &Gguf, file: &str) -> bool {
+    match file {
+        CONFIG => true,
+        // One that lies beside it has no part of its vocabulary.
+        TOKENIZER | TOKENIZER_CONFIG => {
+            gguf.has_vocabulary() && beside(gguf.path(), TOKENIZER).is_none()
+        }
+        _ => false,
     }
 }
 
@@ -197,7 +259,7 @@ impl Files for ModelSource {
 impl fmt::Display for ModelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ModelSource::Folder(folder) => write!(f, "{}", folder.display()),
+            ModelSource::Folder(path) | ModelSource::Gguf(path) => write!(f, "{}", path.display()),
             ModelSource::Hub(id) => write!(f, "{id}"),
             ModelSource::Snapshot(snapshot) => write!(f, "{}", snapshot.id()),
             ModelSource::Builtin => f.write_str(BUILTIN),

@@ -1,29 +1,59 @@
 //! Running a model over a data set and storing what passes the hook points.
 
-use super::manifest::{Manifest, ShardCard, shard_name};
+use super::budget::Pieces;
+use super::certificate::certify;
+use super::disk::refuse_small_disk;
+use super::lock::{LOCK, Lock};
+use super::manifest::{Manifest, PartCard, ShardCard, shard_name};
+use super::pipeline::{Pipeline, Todo};
 use super::plan::Extraction;
-use super::schema::{Layout, refuse_collisions};
-use super::writer::{ShardRows, ShardWriter};
+use super::schema::refuse_collisions;
+use super::writer::{ShardWriter, Written};
 use crate::error::{Error, Result};
-use crate::hook::{Recorder, Site};
-use crate::model::{Model, Precision};
-use crate::text::batch::Batch;
-use crate::text::tokens::Tokens;
-use candle_core::DType;
-use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-
-/// Tokens that pass the model together. Each core runs whole batches: it scales better than many cores in one product.
-const BATCH_TOKENS: usize = 1024;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// What becomes known while an extraction runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// So many more tokens went through the model.
     Tokens(usize),
-    /// So many tokens were already there, from the run that is being resumed.
+    /// So many tokens were already there, from the run that is being resumed, or are another part's.
     Skipped(usize),
+    /// So many more bytes are on disk.
+    Written(u64),
+}
+
+/// Which part of a run to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Which one, from 1.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Part {
+    /// The shards of this part.
+    pub(super) fn shards(self, all: usize) -> Range<usize> {
+        (self.index - 1) * all / self.of..self.index * all / self.of
+    }
+}
+
+/// How an extraction is carried out; nothing of this changes the numbers.
+pub struct Control<'a> {
+    /// Finish the run that is in the folder.
+    pub resume: bool,
+    /// Replace the run that is in the folder.
+    pub force: bool,
+    /// Make only this part.
+    pub part: Option<Part>,
+    /// Set from outside (Ctrl-C): finish nothing new.
+    pub stop: &'a AtomicBool,
+    /// Called from many threads.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
 /// What an extraction left.
@@ -37,245 +67,258 @@ pub struct Outcome {
     pub bytes: u64,
 }
 
-/// Runs the plan into a folder that is new, or resumes the same plan there. Memory holds one shard and the batches at work.
+/// Runs the plan into a folder that is new, or resumes the same plan there. Memory holds a few shards and the batches at work, however
+/// large the data are.
 ///
 /// # Errors
 /// Everything that can be wrong with the plan is found before the model runs: unknown columns, hook points that have no row
-/// per token, a folder that holds another run ([`Error::BadRun`]). Later: the disk ([`Error::Io`], [`Error::Parquet`]), and
-/// [`Error::NotFinite`] for an activation that is NaN or infinite.
-pub fn extract(
-    plan: &Extraction<'_>,
-    out: &Path,
-    resume: bool,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Outcome> {
+/// per token, a folder that holds another run or that another process works on ([`Error::BadRun`]), a disk that is too small, a sample of
+/// the data that does not pass its checks ([`Error::Certificate`]). Later: the disk ([`Error::Stopped`]), Ctrl-C ([`Error::Interrupted`]),
+/// and [`Error::NotFinite`] for an activation that is NaN or infinite.
+pub fn extract(plan: &Extraction<'_>, out: &Path, control: &Control<'_>) -> Result<Outcome> {
     let points = plan.widths()?;
-    let layout = plan.layout();
-    refuse_collisions(layout, plan.carried, &points, plan.data.path())?;
-    plan.refuse_unknown_ids()?;
-    let shards = plan.shards(&points);
-    let mut manifest = plan.manifest(&shards)?;
-    begin(out, &manifest, resume)?;
-    let writer = ShardWriter::new(layout, plan.carried, &points, plan.dtype);
-    let mut resumed_shards = 0;
-    for (i, shard) in shards.iter().enumerate() {
-        let path = Manifest::shard_path(out, i);
-        let tokens = plan.tokens[shard.clone()].iter().map(Tokens::len).sum();
-        if path.is_file() {
-            resumed_shards += 1;
-            progress(Progress::Skipped(tokens));
-            continue;
-        }
-        let rows = plan.run(shard.clone(), progress)?;
-        writer.write(&path, rows)?;
-    }
-    manifest.shards = shards
-        .iter()
-        .enumerate()
-        .map(|(i, shard)| plan.shard_card(out, i, shard.clone()))
-        .collect::<Result<_>>()?;
-    manifest.complete = true;
-    manifest.write(out)?;
-    let bytes = (0..shards.len())
-        .filter_map(|i| std::fs::metadata(Manifest::shard_path(out, i)).ok())
-        .map(|m| m.len())
-        .sum();
-    Ok(Outcome {
-        manifest,
-        resumed_shards,
-        bytes,
-    })
-}
-
-/// Makes the folder with its manifest, or checks that the one that is there belongs to the same plan.
-fn begin(out: &Path, manifest: &Manifest, resume: bool) -> Result<()> {
-    if out.exists() {
-        if !resume {
+    refuse_collisions(plan.layout(), plan.carried, &points, plan.data.path())?;
+    let mut lock = match (out.exists(), control.resume || control.force) {
+        (true, true) => Some(Lock::take(out)?),
+        (true, false) => {
             return Err(Error::OutputExists {
                 path: out.to_owned(),
                 advice: "--resume to finish it, --force to replace it,",
             });
         }
-        let there = Manifest::read(out)?;
-        if let Some(field) = there.plan.difference(&manifest.plan) {
-            return Err(Error::BadRun {
-                path: out.to_owned(),
-                problem: format!(
-                    "it cannot be resumed with another plan: {field} differs; give --force to replace it"
-                ),
-            });
-        }
-        remove_temporary_files(out)?;
-    } else {
+        (false, _) => None,
+    };
+    let there = what_is_there(out, control)?;
+    // Whoever resumes with more memory keeps the pieces that the run was begun with.
+    let pieces = there.as_ref().map_or(plan.pieces(), |m| m.plan.pieces);
+    let shards = plan.shards(&points, &pieces);
+    log::debug!(
+        "plan: {} examples in {} shards, {} workers, {pieces:?}",
+        plan.census.examples(),
+        shards.len(),
+        plan.workers()
+    );
+    let own = control
+        .part
+        .map_or(0..shards.len(), |p| p.shards(shards.len()));
+    let mut manifest = plan.manifest(&shards, pieces)?;
+    manifest.part = control.part.map(|part| PartCard {
+        index: part.index,
+        of: part.of,
+        complete: false,
+    });
+    refuse_other_plan(out, there.as_ref(), &manifest)?;
+    let run = Work {
+        plan,
+        out,
+        control,
+        pieces,
+        shards: &shards,
+        own,
+    };
+    run.refuse_small_disk(&points)?;
+    let certificates = certify(plan)?;
+    // A run that is resumed keeps what it was begun with.
+    let before = there.and_then(|m| m.certificates);
+    manifest.certificates = Some(before.unwrap_or(certificates));
+    begin(out, &mut lock, &manifest, control)?;
+    let writer = ShardWriter::new(plan.layout(), plan.carried, &points, plan.dtype, &pieces);
+    let (written, resumed_shards) = run.make(&writer)?;
+    run.finish(manifest, written, resumed_shards)
+}
+
+/// The manifest of an unfinished run in the folder, if there is one that counts.
+fn what_is_there(out: &Path, control: &Control<'_>) -> Result<Option<Manifest>> {
+    if !out.exists() || control.force {
+        return Ok(None);
+    }
+    match Manifest::is_run(out) || !holds_nothing(out)? {
+        true => Manifest::read(out).map(Some),
+        // Killed before it had written anything.
+        false => Ok(None),
+    }
+}
+
+/// Whether a folder holds nothing but what a process that was killed at its beginning leaves.
+fn holds_nothing(out: &Path) -> Result<bool> {
+    let entries = std::fs::read_dir(out).map_err(|e| Error::io(out, e))?;
+    let mut names = entries.flatten().map(|e| e.file_name());
+    Ok(names.all(|name| name == LOCK || is_temporary(&name.to_string_lossy())))
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+fn refuse_other_plan(out: &Path, there: Option<&Manifest>, manifest: &Manifest) -> Result<()> {
+    let Some(there) = there else {
+        return Ok(());
+    };
+    let part = |m: &Manifest| m.part.map(|p| (p.index, p.of));
+    let differs = match part(there) == part(manifest) {
+        true => there.plan.difference(&manifest.plan),
+        false => Some("`--shard`".to_owned()),
+    };
+    match differs {
+        None => Ok(()),
+        Some(field) => Err(Error::BadRun {
+            path: out.to_owned(),
+            problem: format!(
+                "it cannot be resumed with another plan: {field} differs; give --force to replace it"
+            ),
+        }),
+    }
+}
+
+/// Makes the folder with its manifest, or clears the one that is there of what does not belong to this run.
+fn begin(
+    out: &Path,
+    lock: &mut Option<Lock>,
+    manifest: &Manifest,
+    control: &Control<'_>,
+) -> Result<()> {
+    if lock.is_none() {
         std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+        *lock = Some(Lock::take(out)?);
+    }
+    let entries = std::fs::read_dir(out).map_err(|e| Error::io(out, e))?;
+    for entry in entries.flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let replaced = control.force && name != LOCK;
+        if replaced || is_temporary(&name.to_string_lossy()) {
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::io(path, e))?;
+        }
     }
     manifest.write(out)
 }
 
-/// What a killed process left half-written.
-fn remove_temporary_files(out: &Path) -> Result<()> {
-    let entries = std::fs::read_dir(out).map_err(|e| Error::io(out, e))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(".tmp") {
-            let path: PathBuf = entry.path();
-            std::fs::remove_file(&path).map_err(|e| Error::io(path, e))?;
-        }
-    }
-    Ok(())
+/// A run that has begun.
+struct Work<'a, 'd> {
+    plan: &'a Extraction<'d>,
+    out: &'a Path,
+    control: &'a Control<'a>,
+    pieces: Pieces,
+    shards: &'a [Range<usize>],
+    /// Those that this process makes.
+    own: Range<usize>,
 }
 
-impl Extraction<'_> {
-    fn shard_card(&self, out: &Path, i: usize, shard: Range<usize>) -> Result<ShardCard> {
-        let path = Manifest::shard_path(out, i);
-        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let rows = match self.layout() {
-            Layout::Examples => shard.len(),
-            Layout::Tokens => shard
+impl Work<'_, '_> {
+    /// The shards of this process: those that are there, and those that are to be made.
+    fn divided(&self) -> (Vec<Todo>, Vec<Todo>) {
+        let is_there = |i: usize| Manifest::shard_path(self.out, i).is_file();
+        let own = self.own.clone().map(|i| (i, self.shards[i].clone()));
+        own.partition(|(i, _)| is_there(*i) && !self.control.force)
+    }
+
+    /// Looks for room before anything is replaced; a run that will be replaced makes room.
+    fn refuse_small_disk(&self, points: &[(String, usize)]) -> Result<()> {
+        let (_, todo) = self.divided();
+        let bytes = todo
+            .into_iter()
+            .map(|(_, e)| self.plan.disk_bytes(e, points));
+        let entries = std::fs::read_dir(self.out)
+            .ok()
+            .filter(|_| self.control.force);
+        let replaced = entries.into_iter().flatten().flatten();
+        let replaced = replaced.filter_map(|e| e.metadata().ok()).map(|m| m.len());
+        let needed = bytes.sum::<u64>().saturating_sub(replaced.sum());
+        refuse_small_disk(self.out, needed)
+    }
+
+    /// Makes the shards that are not there. Returns what is known about all, and how many were there.
+    fn make(&self, writer: &ShardWriter<'_>) -> Result<(BTreeMap<usize, Written>, usize)> {
+        let (there, todo) = self.divided();
+        let tokens = |examples: &Range<usize>| -> usize {
+            examples
                 .clone()
-                .map(|e| self.positions(e).map(|p| p.len()))
-                .sum::<Result<usize>>()?,
+                .map(|e| self.plan.census.tokens_of(e))
+                .sum()
         };
-        Ok(ShardCard {
-            file: shard_name(i),
-            first_example: shard.start,
-            examples: shard.len(),
-            rows,
-            sha256: crate::text::dataset::sha256_hex(&bytes),
-        })
+        let made: usize = todo.iter().map(|(_, examples)| tokens(examples)).sum();
+        (self.control.progress)(Progress::Skipped(self.plan.census.tokens() - made));
+        log::debug!("{} shards to make, {} there", todo.len(), there.len());
+        let pipeline = Pipeline {
+            plan: self.plan,
+            out: self.out,
+            pieces: self.pieces,
+            workers: self.plan.workers(),
+            stop: self.control.stop,
+            progress: self.control.progress,
+        };
+        let (mut written, result) = pipeline.run(&todo, writer);
+        let done = there.len() + written.len();
+        result.map_err(|error| self.stopped(error, done))?;
+        if done < self.own.len() {
+            return Err(Error::Interrupted {
+                path: self.out.to_owned(),
+                done,
+                of: self.own.len(),
+            });
+        }
+        let resumed = there.len();
+        for (i, _) in there {
+            written.insert(i, Written::read(&Manifest::shard_path(self.out, i))?);
+        }
+        Ok((written, resumed))
     }
 
-    /// The rows of one shard.
-    fn run(
+    /// A disk that fails can be put right, and then the run goes on; other errors would come again.
+    fn stopped(&self, error: Error, done: usize) -> Error {
+        match error {
+            Error::Io { .. } | Error::Parquet { .. } | Error::NoSuchFile { .. } => Error::Stopped {
+                done,
+                of: self.own.len(),
+                source: Box::new(error),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes the manifest of a run that is whole.
+    fn finish(
         &self,
-        shard: Range<usize>,
-        progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<ShardRows<'_>> {
-        let positions: Vec<Vec<usize>> = shard
-            .clone()
-            .map(|e| self.positions(e))
-            .collect::<Result<_>>()?;
-        let batches = micro_batches(&self.tokens[shard.clone()]);
-        // Each batch gives, for each of its examples, one vector a hook point: pooled, or all its rows in line.
-        let results: Vec<Vec<(usize, Vec<Vec<f32>>)>> = batches
-            .par_iter()
-            .map(|examples| {
-                let result = self.run_batch(shard.start, examples, &positions)?;
-                let tokens = examples.iter().map(|e| self.tokens[shard.start + e].len());
-                progress(Progress::Tokens(tokens.sum()));
-                Ok(result)
-            })
-            .collect::<Result<_>>()?;
-        let mut of_example: Vec<Vec<Vec<f32>>> = vec![Vec::new(); shard.len()];
-        for (example, vectors) in results.into_iter().flatten() {
-            of_example[example] = vectors;
+        mut manifest: Manifest,
+        written: BTreeMap<usize, Written>,
+        resumed_shards: usize,
+    ) -> Result<Outcome> {
+        for (i, shard) in &written {
+            manifest.add_notes(&shard.notes);
+            manifest.shards.push(ShardCard {
+                file: shard_name(*i),
+                first_example: self.shards[*i].start,
+                examples: self.shards[*i].len(),
+                rows: shard.rows,
+                sha256: shard.sha256.clone(),
+            });
         }
-        let vectors: Vec<Vec<f32>> = (0..self.points.points().len())
-            .map(|point| {
-                of_example
-                    .iter_mut()
-                    .flat_map(|v| std::mem::take(&mut v[point]))
-                    .collect()
-            })
-            .collect();
-        self.refuse_overflow(&vectors)?;
-        Ok(ShardRows {
-            first_example: shard.start,
-            tokens: &self.tokens[shard],
-            positions,
-            vectors,
+        match &mut manifest.part {
+            Some(part) => part.complete = true,
+            None => manifest.complete = true,
+        }
+        manifest.write(self.out)?;
+        Ok(Outcome {
+            bytes: written.values().map(|w| w.bytes).sum(),
+            manifest,
+            resumed_shards,
         })
-    }
-
-    /// Massive activations do not fit in 16 bits.
-    fn refuse_overflow(&self, vectors: &[Vec<f32>]) -> Result<()> {
-        let largest = self.dtype.largest();
-        for (point, values) in self.points.points().iter().zip(vectors) {
-            if let Some(value) = values.iter().find(|v| v.abs() > largest) {
-                return Err(Error::BadParameter {
-                    name: "dtype",
-                    value: "f16".to_owned(),
-                    problem: format!(
-                        "hook point `{point}` holds {value}, and 16 bits hold at most {largest}; give --dtype f32"
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn run_batch(
-        &self,
-        first: usize,
-        examples: &[usize],
-        positions: &[Vec<usize>],
-    ) -> Result<Vec<(usize, Vec<Vec<f32>>)>> {
-        let texts: Vec<&[u32]> = examples
-            .iter()
-            .map(|e| self.tokens[first + e].ids.as_slice())
-            .collect();
-        let batch = Batch::new(&texts)?;
-        let mut recorder = Recorder::new(self.points.clone());
-        self.model.model.forward(&batch, &mut recorder)?;
-        let segments = batch.rows_in_given_order();
-        let mut results: Vec<(usize, Vec<Vec<f32>>)> =
-            examples.iter().map(|e| (*e, Vec::new())).collect();
-        for point in self.points.points() {
-            let tensor = recorder.get(*point)?;
-            let width = tensor.elem_count() / tensor.dim(0)?;
-            let matrix = tensor
-                .to_dtype(DType::F32)?
-                .flatten_all()?
-                .to_vec1::<f32>()?;
-            if let Some(i) = matrix.iter().position(|v| !v.is_finite()) {
-                let precision = self.model.precision;
-                if precision == Precision::F16 {
-                    return Err(precision.exceeded(&format!("hook point `{point}`")));
-                }
-                return Err(Error::NotFinite {
-                    place: format!("hook point `{point}`"),
-                    value: f64::from(matrix[i]),
-                });
-            }
-            let a_row_per_text = tensor.dim(0)? == segments.len()
-                && point.site() == Site::Logits
-                && self.model.model.spec().classifies_texts();
-            for (k, (example, vectors)) in results.iter_mut().enumerate() {
-                let pooled = if a_row_per_text {
-                    let segment = batch.order().iter().position(|i| *i == k).unwrap_or(0);
-                    matrix[segment * width..(segment + 1) * width].to_vec()
-                } else {
-                    let start = segments[k].start;
-                    let rows: Vec<usize> = positions[*example].iter().map(|p| start + p).collect();
-                    self.pool.apply(&matrix, width, &rows)
-                };
-                vectors.push(pooled);
-            }
-        }
-        Ok(results)
     }
 }
 
-/// Examples that pass the model together: of similar length, so that attention groups are large.
-fn micro_batches(texts: &[Tokens]) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..texts.len()).collect();
-    // Longest first: the last batches, when cores run out of work, are short.
-    order.sort_by_key(|&i| std::cmp::Reverse(texts[i].len()));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut tokens = 0;
-    for example in order {
-        let length = texts[example].len();
-        match batches.last_mut() {
-            Some(batch) if tokens + length <= BATCH_TOKENS => {
-                batch.push(example);
-                tokens += length;
-            }
-            _ => {
-                batches.push(vec![example]);
-                tokens = length;
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_cover_every_shard_once(all in 0usize..50, of in 1usize..9) {
+            let parts = (1..=of).flat_map(|index| Part { index, of }.shards(all));
+            prop_assert_eq!(parts.collect::<Vec<_>>(), (0..all).collect::<Vec<_>>());
         }
     }
-    batches
 }

@@ -1,11 +1,15 @@
 //! `manifest.json`: what a run holds, and everything needed to make it again.
 
+use super::budget::Pieces;
+use super::certificate::Certificates;
 use super::pool::Pool;
 use super::schema::Dtype;
+use super::shard::Notes;
 use crate::error::{Error, Result};
 use crate::model::Precision;
-use crate::text::tokens::{Bos, Tokens};
+use crate::text::tokens::Bos;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the manifest and of the shards' schema. A breaking change raises it and is in the CHANGELOG.
@@ -26,8 +30,42 @@ pub struct Manifest {
     pub plan: Resolved,
     /// Texts that were longer than the context.
     pub truncation: Truncation,
+    /// What was checked before the model ran; absent in runs of before there were certificates.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificates: Option<Certificates>,
+    /// Which part of the run the folder holds, if not all of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub part: Option<PartCard>,
+    /// For each hook point, how many rows are massive activations: their norm is more than 100 times the median norm of the hook point in
+    /// their shard. Rows are what passed the model (tokens, or texts at a classifier's logits), whatever the pooling. Empty until the run
+    /// is complete.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub massive: Vec<MassiveCard>,
+    /// With `f16`, the largest relative error of a stored vector, ‖x − stored‖ / ‖x‖, over all vectors.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rounding_error: Option<f64>,
     /// The shards, in order; empty until the run is complete.
     pub shards: Vec<ShardCard>,
+}
+
+/// A part of a run, made by `--shard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartCard {
+    /// Which one, from 1.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Whether every shard of the part is there.
+    pub complete: bool,
+}
+
+/// Massive activations at a hook point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MassiveCard {
+    /// Name of the hook point.
+    pub hook_point: String,
+    /// How many rows.
+    pub rows: usize,
 }
 
 /// The resolved plan of an extraction. Two runs whose plans are equal hold the same numbers.
@@ -51,6 +89,9 @@ pub struct Resolved {
     pub precision: Precision,
     /// The type of the numbers on disk.
     pub dtype: Dtype,
+    /// How large shards and forward passes were allowed to be.
+    #[serde(default)]
+    pub pieces: Pieces,
     /// Examples of each shard: the first example and how many there are.
     pub shard_examples: Vec<(usize, usize)>,
 }
@@ -82,6 +123,10 @@ pub struct ModelCard {
     pub context: usize,
     /// SHA-256 of the weight files.
     pub weights_sha256: String,
+    /// How many tensors are stored in each format, for a model from a file of quantised weights: its numbers are those of the
+    /// dequantised weights.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights_format: BTreeMap<String, usize>,
     /// SHA-256 of the tokenizer; absent for pre-tokenised data without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer_sha256: Option<String>,
@@ -119,7 +164,7 @@ pub enum SpecialTokens {
 }
 
 /// Texts that were longer than the model's context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncation {
     /// How many texts were cut.
     pub texts: usize,
@@ -130,17 +175,11 @@ pub struct Truncation {
 }
 
 impl Truncation {
-    /// Counts what was cut.
-    pub fn of(texts: &[Tokens]) -> Self {
-        let cut = || {
-            let texts = texts.iter();
-            texts.filter_map(|t| Some((t.truncated_from?, t.len())))
-        };
-        Self {
-            texts: cut().count(),
-            tokens: cut().map(|(before, after)| before - after).sum(),
-            longest: cut().map(|(before, _)| before).max().unwrap_or(0),
-        }
+    /// Counts a text that was cut.
+    pub(super) fn add(&mut self, before: usize, after: usize) {
+        self.texts += 1;
+        self.tokens += before - after;
+        self.longest = self.longest.max(before);
     }
 }
 
@@ -205,6 +244,24 @@ impl Manifest {
         })?;
         text.push('\n');
         super::writer::write_atomically(&path, text.as_bytes())
+    }
+
+    /// Adds what was learned about a shard's vectors.
+    pub(super) fn add_notes(&mut self, notes: &Notes) {
+        if self.massive.is_empty() {
+            let points = self.plan.points.iter();
+            let none = points.map(|p| MassiveCard {
+                hook_point: p.name.clone(),
+                rows: 0,
+            });
+            self.massive = none.collect();
+        }
+        for (card, rows) in self.massive.iter_mut().zip(&notes.massive) {
+            card.rows += rows;
+        }
+        if let Some(error) = notes.rounding {
+            self.rounding_error = Some(error.max(self.rounding_error.unwrap_or(0.0)));
+        }
     }
 
     /// Whether a folder holds a run, finished or not.

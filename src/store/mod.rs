@@ -1,20 +1,39 @@
 //! Activations on disk: a run is a folder with a `manifest.json` and shards of plain Parquet.
 
+mod budget;
+mod certificate;
+mod compute;
+mod disk;
+mod estimate;
 mod extract;
+mod lock;
 mod manifest;
+mod merge;
+mod pipeline;
 mod plan;
 mod pool;
 mod reader;
 mod schema;
 mod sentence;
+mod shard;
+mod source;
+mod verify;
 mod writer;
 
-pub use extract::{Outcome, Progress, extract};
+pub use budget::{Budget, DEFAULT_MEMORY, Pieces};
+pub use certificate::{Certificates, SpanCheck};
+pub use disk::free_bytes;
+pub use estimate::{Estimate, estimate};
+pub use extract::{Control, Outcome, Part, Progress, extract};
 pub use manifest::{
-    DataCard, Manifest, ModelCard, Resolved, SCHEMA_VERSION, ShardCard, SpecialTokens, Truncation,
+    DataCard, Manifest, MassiveCard, ModelCard, PartCard, PointCard, Resolved, SCHEMA_VERSION,
+    ShardCard, SpecialTokens, Truncation,
 };
+pub use merge::merge;
 pub use plan::Extraction;
 pub use pool::{Mode, Pool};
 pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
+pub use source::{Census, Texts};
+pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};

@@ -1,21 +1,18 @@
 //! The plan of an extraction: what it will store, known before the model runs.
 
+use super::budget::{Budget, Pieces};
 use super::manifest::{
-    DataCard, Manifest, ModelCard, PointCard, Resolved, SCHEMA_VERSION, SpecialTokens, Truncation,
+    DataCard, Manifest, ModelCard, PointCard, Resolved, SCHEMA_VERSION, SpecialTokens,
 };
-use super::pool::{Pool, counted_rows};
+use super::pool::Pool;
 use super::schema::{Dtype, Layout};
+use super::source::{Census, Texts};
 use crate::error::{Error, Result};
 use crate::hook::{HookPoint, HookSet, Site};
-use crate::model::{LoadedModel, Model, unknown_id};
-use crate::text::dataset::{Column, Dataset};
-use crate::text::tokens::{Bos, Tokens};
+use crate::model::{LoadedModel, Model};
+use crate::text::dataset::{Column, Dataset, Values};
+use crate::text::tokens::Bos;
 use std::ops::Range;
-
-/// A shard holds no more than about this many bytes of vectors …
-const SHARD_BYTES: usize = 64 << 20;
-/// … and no more than this many tokens, so that a killed run loses little work.
-const SHARD_TOKENS: usize = 1 << 16;
 
 /// A checked plan of an extraction.
 pub struct Extraction<'a> {
@@ -31,10 +28,12 @@ pub struct Extraction<'a> {
     pub data_name: String,
     /// The column that holds texts (`Ok`) or token ids (`Err`).
     pub source_column: Result<String, String>,
-    /// The tokens of every example, cut to the context.
-    pub tokens: &'a [Tokens],
+    /// Where the tokens of every example come from.
+    pub texts: &'a Texts<'a>,
+    /// How many there are.
+    pub census: &'a Census,
     /// Columns of the data that rows carry along.
-    pub carried: &'a [Column],
+    pub carried: &'a [&'a Column],
     /// The hook points.
     pub points: HookSet,
     /// Whether texts begin with the beginning-of-sequence token; `None` for token ids, to which nothing is added.
@@ -45,6 +44,8 @@ pub struct Extraction<'a> {
     pub special_tokens: SpecialTokens,
     /// The type of the numbers on disk.
     pub dtype: Dtype,
+    /// How much memory the run may take beside the weights and the data.
+    pub budget: Budget,
 }
 
 impl Extraction<'_> {
@@ -67,19 +68,74 @@ impl Extraction<'_> {
         Ok(shape)
     }
 
-    /// The model would refuse them too, but only when their batch comes up, and by their place in it.
-    pub(super) fn refuse_unknown_ids(&self) -> Result<()> {
-        let vocab = self.model.model.spec().vocab;
-        for (row, text) in self.tokens.iter().enumerate() {
-            if let Some(id) = text.ids.iter().find(|id| **id as usize >= vocab) {
-                return Err(unknown_id(row, *id, vocab));
-            }
+    /// The most tokens of a text.
+    pub fn limit(&self) -> usize {
+        self.pool.limit(self.model.model.spec().context)
+    }
+
+    /// The sizes of the run's pieces.
+    pub(super) fn pieces(&self) -> Pieces {
+        self.budget.pieces(self.model.model.spec(), &self.points)
+    }
+
+    /// How many batches may be at work at once.
+    pub fn workers(&self) -> usize {
+        let threads = rayon::current_num_threads();
+        let spec = self.model.model.spec();
+        self.budget
+            .workers(&self.pieces(), spec, &self.points, threads)
+    }
+
+    /// Rows of an example.
+    fn rows_of(&self, example: usize) -> usize {
+        match self.layout() {
+            Layout::Tokens => self.census.counted_of(example),
+            Layout::Examples => 1,
         }
-        Ok(())
+    }
+
+    /// Rows of the run.
+    pub fn rows(&self) -> usize {
+        (0..self.census.examples()).map(|e| self.rows_of(e)).sum()
+    }
+
+    /// About how many bytes some examples take on disk beside their vectors; rather too many.
+    fn other_bytes(&self, examples: Range<usize>) -> usize {
+        let rows: usize = examples.clone().map(|e| self.rows_of(e)).sum();
+        // Numbers of a row, before any coding. Texts repeat from row to row: they stand once in a dictionary, if it holds them.
+        let own = match self.layout() {
+            Layout::Tokens => 32,
+            Layout::Examples => 4,
+        };
+        let carried = self.carried.iter().map(|column| match &column.values {
+            Values::Text(texts) => {
+                let texts = texts.get(examples.clone()).unwrap_or_default();
+                let letters: usize = texts.iter().flatten().map(|t| t.len() + 4).sum();
+                letters + 4 * rows
+            }
+            _ => 8 * rows,
+        });
+        own * rows + carried.sum::<usize>()
+    }
+
+    /// About how many bytes a shard takes on disk.
+    pub(super) fn disk_bytes(&self, examples: Range<usize>, points: &[(String, usize)]) -> u64 {
+        // What Parquet says about the columns: about 150 bytes each, twice.
+        let footer =
+            2048 + 300 * (points.len() + self.carried.len() + self.layout().fields().len());
+        let row: usize = points
+            .iter()
+            .map(|(_, width)| width * self.dtype.size())
+            .sum();
+        let rows: usize = examples.clone().map(|e| self.rows_of(e)).sum();
+        (rows * row + self.other_bytes(examples) + footer) as u64
     }
 
     /// Names and widths of the vector columns.
-    pub(super) fn widths(&self) -> Result<Vec<(String, usize)>> {
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`] for a point that has no row a token.
+    pub fn widths(&self) -> Result<Vec<(String, usize)>> {
         let spec = self.model.model.spec();
         self.points
             .points()
@@ -102,28 +158,26 @@ impl Extraction<'_> {
 
     /// The examples of each shard: as many as fit, in order. It depends on the plan alone, so that a resumed run continues
     /// where the shards end.
-    pub(super) fn shards(&self, points: &[(String, usize)]) -> Vec<Range<usize>> {
+    pub(super) fn shards(&self, points: &[(String, usize)], pieces: &Pieces) -> Vec<Range<usize>> {
         let row_bytes: usize = points.iter().map(|(_, w)| w * self.dtype.size()).sum();
         let mut shards = Vec::new();
         let (mut start, mut bytes, mut tokens) = (0, 0, 0);
-        for (example, text) in self.tokens.iter().enumerate() {
-            let rows = match self.layout() {
-                Layout::Tokens => text.len(),
-                Layout::Examples => 1,
-            };
-            let full = bytes + rows * row_bytes > SHARD_BYTES || tokens + text.len() > SHARD_TOKENS;
+        for example in 0..self.census.examples() {
+            let (rows, length) = (self.rows_of(example), self.census.tokens_of(example));
+            let full = bytes + rows * row_bytes > pieces.shard_bytes
+                || tokens + length > pieces.shard_tokens;
             if full && example > start {
                 shards.push(start..example);
                 (start, bytes, tokens) = (example, 0, 0);
             }
             bytes += rows * row_bytes;
-            tokens += text.len();
+            tokens += length;
         }
-        shards.push(start..self.tokens.len());
+        shards.push(start..self.census.examples());
         shards
     }
 
-    pub(super) fn manifest(&self, shards: &[Range<usize>]) -> Result<Manifest> {
+    pub(super) fn manifest(&self, shards: &[Range<usize>], pieces: Pieces) -> Result<Manifest> {
         let spec = self.model.model.spec();
         let points = self.points.points().iter().map(|p| {
             Ok(PointCard {
@@ -144,13 +198,14 @@ impl Extraction<'_> {
                     d_model: spec.d_model,
                     context: spec.context,
                     weights_sha256: self.model.weights_sha256.clone(),
+                    weights_format: self.model.weights_format.clone(),
                     tokenizer_sha256: self.tokenizer_sha256.clone(),
                 },
                 data: DataCard {
                     name: self.data_name.clone(),
                     sha256: self.data.sha256().to_owned(),
-                    examples: self.tokens.len(),
-                    tokens: self.tokens.iter().map(Tokens::len).sum(),
+                    examples: self.census.examples(),
+                    tokens: self.census.tokens(),
                     text_column: self.source_column.as_ref().ok().cloned(),
                     ids_column: self.source_column.as_ref().err().cloned(),
                     columns: self.carried.iter().map(|c| c.name.clone()).collect(),
@@ -161,17 +216,15 @@ impl Extraction<'_> {
                 special_tokens: self.special_tokens,
                 precision: self.model.precision,
                 dtype: self.dtype,
+                pieces,
                 shard_examples: shards.iter().map(|s| (s.start, s.len())).collect(),
             },
-            truncation: Truncation::of(self.tokens),
+            truncation: self.census.truncation.clone(),
+            certificates: None,
+            part: None,
+            massive: Vec::new(),
+            rounding_error: None,
             shards: Vec::new(),
         })
-    }
-
-    /// The positions of an example's tokens that count.
-    pub(super) fn positions(&self, example: usize) -> Result<Vec<usize>> {
-        let text = &self.tokens[example];
-        let include = self.special_tokens == SpecialTokens::Included;
-        counted_rows(0..text.len(), &text.special, include, example)
     }
 }

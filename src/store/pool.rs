@@ -40,6 +40,14 @@ impl Pool {
         mode.apply(matrix, width, rows)
     }
 
+    /// The most tokens of a text, in a model that reads at most `context`.
+    pub fn limit(&self, context: usize) -> usize {
+        match self {
+            Pool::Model(pool) => pool.max_tokens,
+            _ => context,
+        }
+    }
+
     /// How many vectors of the model's width make one of the run's.
     pub(super) fn vectors(&self) -> usize {
         match self {

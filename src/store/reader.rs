@@ -1,6 +1,6 @@
 //! Reading a run back, one column at a time.
 
-use super::manifest::Manifest;
+use super::manifest::{Manifest, ShardCard};
 use crate::error::{Error, Result};
 use crate::text::dataset::Values;
 use arrow_array::cast::AsArray;
@@ -42,11 +42,20 @@ impl Run {
     /// [`Error::NoSuchFile`]; [`Error::BadRun`] if the folder is no run or is unfinished.
     pub fn open(path: &Path) -> Result<Self> {
         let manifest = Manifest::read(path)?;
-        if !manifest.complete {
+        let problem = match (manifest.complete, manifest.part) {
+            (true, _) => None,
+            (false, Some(part)) if part.complete => Some(format!(
+                "this is part {} of {} of a run; join the parts with `plumb merge`",
+                part.index, part.of
+            )),
+            (false, _) => {
+                Some("the run is unfinished; finish it with `plumb extract … --resume`".to_owned())
+            }
+        };
+        if let Some(problem) = problem {
             return Err(Error::BadRun {
                 path: path.to_owned(),
-                problem: "the run is unfinished; finish it with `plumb extract … --resume`"
-                    .to_owned(),
+                problem,
             });
         }
         Ok(Self {
@@ -77,6 +86,14 @@ impl Run {
     /// # Errors
     /// [`Error::NoSuchPoint`] with those that the run has; [`Error::BadRun`] and [`Error::Parquet`] for damaged shards.
     pub fn vectors(&self, point: &str) -> Result<Vectors> {
+        self.vectors_in(&self.manifest.shards, point)
+    }
+
+    /// The vectors of a hook point in some shards.
+    ///
+    /// # Errors
+    /// As [`Run::vectors`].
+    pub(super) fn vectors_in(&self, shards: &[ShardCard], point: &str) -> Result<Vectors> {
         let card = self
             .manifest
             .point(point)
@@ -94,7 +111,7 @@ impl Run {
             .try_fold(1, |n: usize, d| n.checked_mul(*d));
         let width = width.ok_or_else(|| damaged(&self.path, point))?;
         let mut values = Vec::new();
-        self.each_array(point, |path, array| {
+        self.each_array(shards, point, |path, array| {
             let list = array
                 .as_fixed_size_list_opt()
                 .filter(|l| l.value_length() as usize == width && l.null_count() == 0)
@@ -134,7 +151,7 @@ impl Run {
             });
         }
         let mut values: Option<Values> = None;
-        self.each_array(name, |path, array| {
+        self.each_array(&self.manifest.shards, name, |path, array| {
             let read = read_values(array).ok_or_else(|| damaged(path, name))?;
             match (&mut values, read) {
                 (None, read) => values = Some(read),
@@ -155,7 +172,7 @@ impl Run {
     /// As [`Run::vectors`], for damage.
     pub fn examples(&self) -> Result<Vec<u32>> {
         let mut examples = Vec::new();
-        self.each_array("example", |path, array| {
+        self.each_array(&self.manifest.shards, "example", |path, array| {
             let array = array.as_primitive_opt::<UInt32Type>();
             let array = array.ok_or_else(|| damaged(path, "example"))?;
             examples.extend_from_slice(array.values());
@@ -164,13 +181,14 @@ impl Run {
         Ok(examples)
     }
 
-    /// Calls `take` with a column of every shard, piece by piece, and checks that each shard has the rows that it should.
+    /// Calls `take` with a column of these shards, piece by piece, and checks that each shard has the rows that it should.
     fn each_array(
         &self,
+        shards: &[ShardCard],
         column: &str,
         mut take: impl FnMut(&Path, &ArrayRef) -> Result<()>,
     ) -> Result<()> {
-        for shard in &self.manifest.shards {
+        for shard in shards {
             let path = self.path.join(&shard.file);
             let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
             let failed = |source| Error::Parquet {
@@ -208,7 +226,8 @@ impl Run {
     }
 }
 
-fn damaged(path: &Path, column: &str) -> Error {
+/// The error for a column that is not what the manifest says.
+pub(super) fn damaged(path: &Path, column: &str) -> Error {
     Error::BadRun {
         path: path.to_owned(),
         problem: format!(

@@ -52,7 +52,8 @@ pub enum Layout {
 }
 
 impl Layout {
-    fn fields(self) -> Vec<Field> {
+    /// The columns that every row has, besides its vectors.
+    pub(super) fn fields(self) -> Vec<Field> {
         let mut fields = vec![Field::new("example", DataType::UInt32, false)];
         if self == Layout::Tokens {
             fields.extend([
@@ -76,7 +77,7 @@ pub(super) fn item(dtype: Dtype) -> Arc<Field> {
 /// The schema of a run's shards: the layout's columns, the carried ones, and a vector column for each hook point.
 pub(super) fn schema(
     layout: Layout,
-    carried: &[Column],
+    carried: &[&Column],
     points: &[(String, usize)],
     dtype: Dtype,
 ) -> Schema {
@@ -103,7 +104,7 @@ pub(super) fn schema(
 /// [`Error::BadLabel`], naming the column.
 pub(super) fn refuse_collisions(
     layout: Layout,
-    carried: &[Column],
+    carried: &[&Column],
     points: &[(String, usize)],
     data: &Path,
 ) -> Result<()> {

@@ -1,6 +1,8 @@
 //! Writing files that are there whole or not at all.
 
+use super::budget::Pieces;
 use super::schema::{Dtype, Layout, item, schema};
+use super::shard::{Notes, Numbers, Shard};
 use crate::error::{Error, Result};
 use crate::text::dataset::{Column, Values};
 use crate::text::tokens::Tokens;
@@ -11,9 +13,12 @@ use arrow_array::{
 use arrow_schema::{ArrowError, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,7 +37,7 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Lets `fill` write a temporary file beside `path`, syncs it and renames it to `path`. Whatever goes wrong, `path` is
 /// untouched and the temporary file is gone.
-fn persist(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+pub(super) fn persist<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let io = |e| Error::io(path, e);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new()
@@ -40,7 +45,7 @@ fn persist(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()
         .suffix(".tmp")
         .tempfile_in(folder)
         .map_err(io)?;
-    fill(temporary.as_file_mut())?;
+    let result = fill(temporary.as_file_mut())?;
     temporary.as_file().sync_all().map_err(io)?;
     readable_by_others(temporary.as_file()).map_err(io)?;
     temporary
@@ -49,7 +54,7 @@ fn persist(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()
     // The rename is on disk only once the folder is.
     #[cfg(unix)]
     File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
-    Ok(())
+    Ok(result)
 }
 
 /// Temporary files are private to their owner; results are not.
@@ -64,63 +69,169 @@ fn readable_by_others(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The rows of one shard, before they are written.
-pub(super) struct ShardRows<'a> {
-    /// The first example.
-    pub first_example: usize,
-    /// The tokens of its examples.
-    pub tokens: &'a [Tokens],
-    /// For each example, the positions of its tokens that have a row (without pooling).
-    pub positions: Vec<Vec<usize>>,
-    /// For each hook point, all vectors, row after row.
-    pub vectors: Vec<Vec<f32>>,
+/// A shard that is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Written {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What was learned about its vectors.
+    pub notes: Notes,
+}
+
+/// Under this key the notes stand in a shard's own metadata.
+const NOTES: &str = "plumb";
+
+impl Written {
+    /// Reads what must be known about a shard that an earlier process wrote.
+    ///
+    /// # Errors
+    /// [`Error::BadRun`] for a file that is no shard of ours, [`Error::Parquet`], [`Error::Io`].
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let io = |e| Error::io(path, e);
+        let (sha256, bytes) = hash(File::open(path).map_err(io)?).map_err(io)?;
+        let failed = |source| parquet_error(path, source);
+        let reader = SerializedFileReader::new(File::open(path).map_err(io)?).map_err(failed)?;
+        let file = reader.metadata().file_metadata();
+        let notes = file.key_value_metadata().into_iter().flatten();
+        let notes = notes
+            .filter(|entry| entry.key == NOTES)
+            .find_map(|entry| serde_json::from_str(entry.value.as_deref()?).ok());
+        Ok(Self {
+            rows: usize::try_from(file.num_rows()).unwrap_or(0),
+            bytes,
+            sha256,
+            notes: notes.ok_or_else(|| Error::BadRun {
+                path: path.to_owned(),
+                problem: "this plumb did not write the shard; remove the file and give --resume"
+                    .to_owned(),
+            })?,
+        })
+    }
+}
+
+/// The SHA-256 of everything a reader has, in hexadecimal, and how much that is.
+pub(super) fn hash(mut from: impl Read) -> std::io::Result<(String, u64)> {
+    let mut to = Hashing::new(std::io::sink());
+    std::io::copy(&mut from, &mut to)?;
+    Ok(to.finish())
+}
+
+/// Copies a file to another place, whole or not at all; returns the SHA-256 of what was copied.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn copy_hashed(from: &Path, to: &Path) -> Result<String> {
+    let mut source = File::open(from).map_err(|e| Error::io(from, e))?;
+    persist(to, |file| {
+        let mut hashing = Hashing::new(file);
+        std::io::copy(&mut source, &mut hashing).map_err(|e| Error::io(to, e))?;
+        Ok(hashing.finish().0)
+    })
+}
+
+/// Hashes what it passes on: a shard need not be read again.
+struct Hashing<W> {
+    to: W,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<W> Hashing<W> {
+    fn new(to: W) -> Self {
+        Self {
+            to,
+            hasher: Sha256::new(),
+            bytes: 0,
+        }
+    }
+
+    fn finish(self) -> (String, u64) {
+        (format!("{:x}", self.hasher.finalize()), self.bytes)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Everything that is the same for all shards of a run.
 pub(super) struct ShardWriter<'a> {
     layout: Layout,
-    carried: &'a [Column],
+    carried: &'a [&'a Column],
     points: &'a [(String, usize)],
     dtype: Dtype,
+    row_group_bytes: usize,
     schema: Arc<Schema>,
 }
 
 impl<'a> ShardWriter<'a> {
     pub(super) fn new(
         layout: Layout,
-        carried: &'a [Column],
+        carried: &'a [&'a Column],
         points: &'a [(String, usize)],
         dtype: Dtype,
+        pieces: &Pieces,
     ) -> Self {
         Self {
             layout,
             carried,
             points,
             dtype,
+            row_group_bytes: ROW_GROUP_BYTES.min(pieces.shard_bytes),
             schema: Arc::new(schema(layout, carried, points, dtype)),
         }
+    }
+
+    /// How many numbers a vector of each hook point has.
+    pub(super) fn widths(&self) -> Vec<usize> {
+        self.points.iter().map(|(_, width)| *width).collect()
     }
 
     /// Writes a shard; it is there whole or not at all.
     ///
     /// # Errors
     /// [`Error::Parquet`] and [`Error::Io`], for instance when the disk is full.
-    pub(super) fn write(&self, path: &Path, rows: ShardRows<'_>) -> Result<()> {
+    pub(super) fn write(&self, path: &Path, mut shard: Shard) -> Result<Written> {
         let failed = |source: ParquetError| parquet_error(path, source);
-        let batch = self.batch(rows).map_err(|e| failed(e.into()))?;
-        persist(path, |file| {
+        let (vectors, notes) = shard.take_vectors();
+        let batch = self.batch(&shard, vectors).map_err(|e| failed(e.into()))?;
+        let note = serde_json::to_string(&notes).map_err(|e| Error::Malformed {
+            path: path.to_owned(),
+            problem: e.to_string(),
+        })?;
+        let (sha256, bytes) = persist(path, |file| {
             let properties = Some(self.properties());
             let mut writer =
-                ArrowWriter::try_new(file, self.schema.clone(), properties).map_err(failed)?;
+                ArrowWriter::try_new(Hashing::new(file), self.schema.clone(), properties)
+                    .map_err(failed)?;
             writer.write(&batch).map_err(failed)?;
-            writer.close().map_err(failed)?;
-            Ok(())
+            writer.append_key_value_metadata(KeyValue::new(NOTES.to_owned(), note));
+            Ok(writer.into_inner().map_err(failed)?.finish())
+        })?;
+        Ok(Written {
+            rows: shard.rows(),
+            bytes,
+            sha256,
+            notes,
         })
     }
 
     fn properties(&self) -> WriterProperties {
         let width: usize = self.points.iter().map(|(_, width)| width).sum();
-        let rows = (ROW_GROUP_BYTES / (width * self.dtype.size()).max(1)).clamp(64, 1 << 20);
+        let rows = (self.row_group_bytes / (width * self.dtype.size()).max(1)).clamp(64, 1 << 20);
         let mut properties = WriterProperties::builder()
             .set_created_by(format!("plumb {}", env!("CARGO_PKG_VERSION")))
             .set_max_row_group_row_count(Some(rows));
@@ -138,26 +249,26 @@ impl<'a> ShardWriter<'a> {
         properties.build()
     }
 
-    fn batch(&self, rows: ShardRows<'_>) -> Result<RecordBatch, ArrowError> {
+    fn batch(&self, shard: &Shard, vectors: Vec<Numbers>) -> Result<RecordBatch, ArrowError> {
         let examples: Vec<usize> = match self.layout {
-            Layout::Examples => (0..rows.tokens.len()).collect(),
-            Layout::Tokens => (0..rows.tokens.len())
-                .flat_map(|i| std::iter::repeat_n(i, rows.positions[i].len()))
+            Layout::Examples => shard.examples.clone().collect(),
+            Layout::Tokens => shard
+                .examples
+                .clone()
+                .zip(&shard.positions)
+                .flat_map(|(example, positions)| std::iter::repeat_n(example, positions.len()))
                 .collect(),
         };
-        let ids = examples.iter().map(|i| (rows.first_example + i) as u32);
+        let ids = examples.iter().map(|i| *i as u32);
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from_iter_values(ids))];
         if self.layout == Layout::Tokens {
-            columns.extend(token_columns(&rows));
+            columns.extend(token_columns(shard));
         }
-        let global: Vec<usize> = examples.iter().map(|i| rows.first_example + i).collect();
-        columns.extend(self.carried.iter().map(|c| carried_column(c, &global)));
-        for ((_, width), values) in self.points.iter().zip(rows.vectors) {
-            let values: ArrayRef = match self.dtype {
-                Dtype::F32 => Arc::new(Float32Array::from(values)),
-                Dtype::F16 => Arc::new(Float16Array::from_iter_values(
-                    values.into_iter().map(half::f16::from_f32),
-                )),
+        columns.extend(self.carried.iter().map(|c| carried_column(c, &examples)));
+        for ((_, width), numbers) in self.points.iter().zip(vectors) {
+            let values: ArrayRef = match numbers {
+                Numbers::F32(values) => Arc::new(Float32Array::from(values)),
+                Numbers::F16(values) => Arc::new(Float16Array::from(values)),
             };
             let list = FixedSizeListArray::try_new(item(self.dtype), *width as i32, values, None)?;
             columns.push(Arc::new(list));
@@ -166,11 +277,12 @@ impl<'a> ShardWriter<'a> {
     }
 }
 
-fn token_columns(rows: &ShardRows<'_>) -> [ArrayRef; 6] {
+fn token_columns(shard: &Shard) -> [ArrayRef; 6] {
     let cells = || {
-        rows.tokens
+        shard
+            .tokens
             .iter()
-            .zip(&rows.positions)
+            .zip(&shard.positions)
             .flat_map(|(tokens, positions)| positions.iter().map(move |p| (tokens, *p)))
     };
     let span = |(t, p): (&Tokens, usize)| t.spans[p];

@@ -191,6 +191,15 @@ impl Dataset {
     /// As [`Dataset::column`]; [`Error::BadCell`] for a text that is missing, empty or nothing but white space, and for a column that is
     /// not text.
     pub fn texts(&self, name: &str) -> Result<Vec<String>> {
+        let cells = self.text_cells(name)?;
+        Ok(cells.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The texts of a column where they lie; otherwise as [`Dataset::texts`].
+    ///
+    /// # Errors
+    /// As [`Dataset::texts`].
+    pub fn text_cells(&self, name: &str) -> Result<Vec<&str>> {
         let bad = |row, problem: &str| self.bad_cell(row, name, problem);
         let cells: Vec<&str> = match &self.find(name)?.content {
             Content::Inferred(_, raw) => raw.iter().map(String::as_str).collect(),
@@ -216,7 +225,7 @@ impl Dataset {
                     row,
                     "the text is empty; fill it in or leave the row out",
                 )),
-                _ => Ok(text.to_owned()),
+                _ => Ok(text),
             })
             .collect()
     }

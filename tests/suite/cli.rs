@@ -289,42 +289,30 @@ fn long_texts_are_cut_with_a_count_or_refused() {
     assert!(!desk.join("other").exists());
 }
 
-/// A killed run finishes with `--resume`, byte by byte as if it had not been killed.
+/// A run that is not finished says so, and does not go on as another one.
 #[test]
-fn a_killed_run_resumes_to_the_same_bytes() {
+fn an_unfinished_run_is_not_taken_for_a_run() {
     let desk = desk();
     let desk = desk.path();
-    // Three shards of 65,536 tokens.
-    let text = "the red film was very good . ".repeat(8);
-    let rows: String = (0..2800).map(|i| format!("{text},{i}\n")).collect();
-    fs::write(desk.join("data.csv"), format!("text,n\n{rows}")).unwrap();
-    let extract = "extract --model llama --data data.csv --pool mean --out";
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_plumb"))
-        .args(extract.split(' ').chain(["killed"]))
-        .current_dir(desk)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    while !desk.join("killed/shard-00000.parquet").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it was killed in time");
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let said = plumb_refuses(desk, "probe killed --label n");
+    let extract = "extract --model llama --data reviews.csv --pool mean --out run";
+    plumb_ok(desk, extract);
+    let manifest = desk.join("run/manifest.json");
+    let finished = fs::read_to_string(&manifest).unwrap();
+    let unfinished = finished.replace("\"complete\": true", "\"complete\": false");
+    fs::write(&manifest, unfinished).unwrap();
+    let said = plumb_refuses(desk, "probe run --label label");
     assert!(said.contains("--resume"), "{said}");
     let said = plumb_refuses(
         desk,
-        "extract --model llama --data data.csv --pool last --out killed --resume",
+        &format!("{} --resume", extract.replace("mean", "last")),
     );
     assert!(
         said.contains("`pool` (\"mean\" in the run, \"last\" now)"),
         "{said}"
     );
-    let said = plumb_ok(desk, &format!("{extract} killed --resume"));
+    let said = plumb_ok(desk, &format!("{extract} --resume"));
     assert!(said.contains("from before"), "{said}");
-    plumb_ok(desk, &format!("{extract} whole"));
-    assert!(files(&desk.join("killed")) == files(&desk.join("whole")));
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), finished);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use plumb::text::tokens::Tokenizer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-const BAR: f64 = 1e-5;
+pub(crate) const BAR: f64 = 1e-5;
 
 fn point(name: &str) -> HookPoint {
     name.parse().unwrap()
@@ -114,7 +114,7 @@ fn gradient_error(theirs: &Tensor, run: &Run) -> f64 {
 }
 
 /// Every quantity of a golden with its error.
-fn errors(model: &dyn Model, golden: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
+pub(crate) fn errors(model: &dyn Model, golden: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
     let run = run(model, &texts(golden));
     let n_layers = model.spec().n_layers;
     let mut rows = Vec::new();
@@ -182,6 +182,10 @@ fn has_final_norm(model: &dyn Model) -> bool {
 #[test]
 fn every_golden_holds() {
     let mut failed = Vec::new();
+    println!(
+        "{:<28} {:<12} {:>14} {:>14} {:>14} {:>14}",
+        "golden", "family", "hidden states", "attn_pattern", "logits", "grad_embed"
+    );
     for folder in golden_folders() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let model = match load(&ModelSource::folder(&folder)) {
@@ -191,10 +195,26 @@ fn every_golden_holds() {
                 continue;
             }
         };
-        for (quantity, error) in errors(&model, &tensors(&folder.join("expected.safetensors"))) {
-            println!("{name:<20} {quantity:<24} {error:.1e}");
+        let errors = errors(&model, &tensors(&folder.join("expected.safetensors")));
+        print!("{name:<28} {:<12}", model.spec().family);
+        for quantity in ["resid", "attn_pattern", "logits", "grad_embed"] {
+            let of = |(q, _): &&(String, f64)| {
+                q.contains(quantity) || (quantity == "resid" && q == "final_norm")
+            };
+            let worst = errors
+                .iter()
+                .filter(of)
+                .map(|(_, e)| *e)
+                .fold(f64::NEG_INFINITY, f64::max);
+            match worst.is_finite() {
+                true => print!(" {worst:>14.1e}"),
+                false => print!(" {:>14}", "-"),
+            }
+        }
+        println!();
+        for (quantity, error) in errors {
             if error.is_nan() || error > BAR {
-                failed.push(format!("{name} {quantity}: {error:.1e}"));
+                failed.push(format!("{name} {quantity}: {error:.3e}"));
             }
         }
     }

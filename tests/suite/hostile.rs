@@ -192,3 +192,37 @@ fn damaged_manifests_are_errors() {
         }
     });
 }
+
+#[test]
+fn damaged_gguf_files_are_errors() {
+    let desk = tempfile::tempdir().unwrap();
+    for (name, reach) in [
+        ("llama.gguf", 700),
+        ("llama.gguf", usize::MAX),
+        ("llama3.gguf", usize::MAX),
+    ] {
+        let path = desk.path().join(name);
+        fs::copy(crate::gguf::golden(name), &path).unwrap();
+        let source = ModelSource::named(path.to_str().unwrap());
+        attack(&path, reach, 300, || {
+            let _ = load(&source);
+        });
+        assert!(load(&source).is_ok(), "the whole file loads");
+    }
+    for name in [
+        "llama.gguf",
+        "vocabulary-qwen2.gguf",
+        "vocabulary-bert.gguf",
+    ] {
+        let path = desk.path().join(name);
+        fs::copy(crate::gguf::golden(name), &path).unwrap();
+        let source = ModelSource::named(path.to_str().unwrap());
+        attack(&path, 9000, 300, || {
+            let json = source.read("tokenizer.json");
+            let tokenizer = json.and_then(|json| Tokenizer::from_bytes(&json, &path));
+            if let Ok(tokenizer) = tokenizer {
+                let _ = tokenizer.encode("the red film was very good .", Some(16));
+            }
+        });
+    }
+}

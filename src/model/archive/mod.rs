@@ -1,5 +1,6 @@
 //! A file, or set of files, of named tensors.
 
+mod gguf;
 mod opcodes;
 mod pickle;
 mod plain;
@@ -39,6 +40,11 @@ pub(crate) trait Archive: std::fmt::Debug + Send + Sync {
     /// The file that a tensor lies in (for a name that is not there: that it would lie in), for messages.
     fn path(&self, name: &str) -> PathBuf;
 
+    /// How many tensors are stored in each format, where formats lose precision on purpose (Q8_0, Q4_K, …); else nothing.
+    fn quantised(&self) -> BTreeMap<String, usize> {
+        BTreeMap::new()
+    }
+
     /// SHA-256 over the bytes of the files, in the order of their names. For a single file this is what `sha256sum` prints.
     ///
     /// # Errors
@@ -72,6 +78,9 @@ pub(super) fn other_files(source: &ModelSource, first: &str) -> Result<Vec<Strin
 /// # Errors
 /// [`Error::NoWeights`] if there are none; what the format's reader says of its headers.
 pub(crate) fn open(source: &ModelSource) -> Result<Box<dyn Archive>> {
+    if let ModelSource::Gguf(path) = source {
+        return Ok(Box::new(gguf::GgufArchive::open(path)?));
+    }
     for format in FORMATS {
         if let Some(archive) = plain::Plain::open(source, format)? {
             return Ok(Box::new(archive));

@@ -20,7 +20,7 @@ pub(super) const FIELDS: Fields = Fields {
     n_layers: "num_hidden_layers",
     n_heads: "num_attention_heads",
     context: "max_position_embeddings",
-    default_context: Some(2048),
+    default_context: None,
 };
 
 /// GPT-2's names; transformers takes the general ones too.

@@ -43,10 +43,10 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
 
 fn weights(has: &dyn Fn(&str) -> bool, heads: usize) -> WeightMap {
     let under = |name: &str| format!("{{p}}layers.{{i}}.{name}");
-    let unembed = if has("lm_head.weight") {
-        "lm_head"
-    } else {
-        "embed_out"
+    // The published name; where both are there, transformers reads it.
+    let unembed = match has("embed_out.weight") {
+        true => "embed_out",
+        false => "lm_head",
     };
     WeightMap::new([
         ("embed.tokens", "{p}embed_in"),

@@ -76,9 +76,10 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
 }
 
 fn weights(has: &dyn Fn(&str) -> bool) -> WeightMap {
-    let embed = match has("shared.weight") {
-        true => "shared",
-        false => "encoder.embed_tokens",
+    // Where both are there, transformers' encoder reads its own.
+    let embed = match has("encoder.embed_tokens.weight") {
+        true => "encoder.embed_tokens",
+        false => "shared",
     };
     let under = |name: &str| format!("encoder.block.{{i}}.layer.{name}");
     let first = match has("encoder.block.0.layer.1.DenseReluDense.wi.weight") {
@@ -102,5 +103,5 @@ fn weights(has: &dyn Fn(&str) -> bool) -> WeightMap {
         ("blocks.{i}.mlp.out", &under("1.DenseReluDense.wo")),
         ("final_norm", "encoder.final_layer_norm"),
     ])
-    .ignoring(&["decoder.", "lm_head.", "encoder.embed_tokens."])
+    .ignoring(&["decoder.", "lm_head.", "shared."])
 }
