@@ -28,6 +28,7 @@ const HARMLESS: &[&str] = &[
     "attn_pdrop",
     "auto_map",
     "bos_token_id",
+    "chunk_size_feed_forward",
     "classifier_dropout",
     "cross_attention_hidden_size",
     "dropout",

@@ -39,6 +39,6 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     if let Head::Lm { scale, .. } = &mut spec.head {
         *scale = factor;
     }
-    config.finish(&["pretraining_tp"])?;
+    config.finish(&["model_max_length", "pretraining_tp"])?;
     Ok((spec, weights(has)))
 }

@@ -42,6 +42,7 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     }
     let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
     rotate(&mut spec, rotary);
+    config.only("apply_residual_connection_post_layernorm", false)?;
     // The width of the MLP is `ffn_hidden_size`, in transformers too.
     config.finish(&["intermediate_size"])?;
     let map = weights(has, &spec, slots);

@@ -52,7 +52,7 @@ fn read_2(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weig
     windows(config, &mut spec, window, |i| i % 2 == 0)?;
     let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
     rotate(&mut spec, rotary);
-    config.finish(&["cache_implementation", "hidden_act"])?;
+    config.finish(&["cache_implementation", "hidden_act", "sliding_window_size"])?;
     Ok((spec, later_weights(has)))
 }
 

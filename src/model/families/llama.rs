@@ -23,8 +23,9 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     let rotary = rope::rotary(config, &mut spec, &Defaults::whole(10_000.0))?;
     rotate(&mut spec, rotary);
     spec.head = decoder_head(config, false, None)?;
-    // `pretraining_tp` splits the same product over devices.
-    config.finish(&["pretraining_tp"])?;
+    config.only("rope_interleaved", false)?;
+    // `pretraining_tp` splits the same product over devices; nobody reads the others.
+    config.finish(&["is_llama_config", "max_sequence_length", "pretraining_tp"])?;
     Ok((spec, weights(has)))
 }
 

@@ -44,6 +44,8 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
         "cls_token_id",
         "deterministic_flash_attn",
         "initializer_cutoff_factor",
+        // Beside `norm_eps`, in the published files; no code reads it.
+        "layer_norm_eps",
         "mlp_dropout",
         "position_embedding_type",
         "reference_compile",

@@ -28,8 +28,15 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
     };
     let rotary = rope::rotary(config, &mut spec, &defaults)?;
     rotate(&mut spec, rotary);
+    for bias in ["attention_bias", "mlp_bias", "lm_head_bias"] {
+        config.only(bias, false)?;
+    }
     spec.head = decoder_head(config, false, Some(32_000))?;
-    config.finish(&["original_max_position_embeddings"])?;
+    config.finish(&[
+        "full_attn_mod",
+        "interpolate_factor",
+        "original_max_position_embeddings",
+    ])?;
     let (heads, kv) = (spec.n_heads, spec.n_kv_heads);
     let map = weights(has)
         .fused_qkv(
