@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PLUMB = $(CARGO) run --release --locked --quiet --bin plumb --
 
-.PHONY: build demo test check bench plots golden
+.PHONY: build demo test check bench plots notebooks golden
 
 build:
 	$(CARGO) build --release --locked
@@ -30,3 +30,9 @@ golden:
 # The gallery is what the demo draws.
 plots: demo
 	for chart in truth places sentiment number map; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
+
+# The exported notebooks; the tests compare them with what the program writes, and execute them.
+notebooks: demo
+	rm -f notebooks-export/*.ipynb
+	$(PLUMB) notebook demo/truth-run --probe demo/truth --out notebooks-export/truth.ipynb
+	$(PLUMB) notebook demo/places-run --probe demo/places --color continent --out notebooks-export/places.ipynb

@@ -3,14 +3,18 @@
 //! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
 //! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
+mod completions;
 mod demo;
 mod extract;
 mod inspect;
+mod man;
 mod merge;
 mod model;
 mod models;
+mod notebook;
 mod output;
 mod probe;
+mod report;
 mod tokenize;
 mod verify;
 
@@ -38,8 +42,12 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Report(report::Args),
+    Notebook(notebook::Args),
     Models(models::Args),
     Inspect(inspect::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the program on the process's arguments.
@@ -50,7 +58,7 @@ pub fn main() -> ExitCode {
     silence_panics();
     match std::panic::catch_unwind(|| run(args)) {
         Ok(Ok(result)) => print(&result),
-        Ok(Err(error)) => report(&error),
+        Ok(Err(error)) => say(&error),
         Err(_) => {
             let place = PANIC.lock().map(|p| p.clone()).unwrap_or_default();
             eprintln!(
@@ -69,8 +77,12 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Report(args) => report::run(&args),
+        Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -90,7 +102,7 @@ fn print(result: &str) -> ExitCode {
     }
 }
 
-fn report(error: &anyhow::Error) -> ExitCode {
+fn say(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error}");
     match error.downcast_ref::<Error>() {
         Some(error) if error.is_usage() => ExitCode::from(2),

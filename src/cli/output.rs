@@ -1,6 +1,7 @@
 //! What commands share on their way out: output folders, the command line as text, progress bars.
 
 use crate::error::{Error, Result};
+use crate::figure::{Figure, render_parquet, render_png, render_svg};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -52,6 +53,16 @@ impl OutputFolder {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.building.path().join(name);
         std::fs::write(&path, bytes).map_err(|e| Error::io(self.path.join(name), e))
+    }
+
+    /// Adds a figure as `NAME.svg`, `NAME.png` and, its own rows, `NAME.parquet`.
+    ///
+    /// # Errors
+    /// [`Error::Drawing`], [`Error::Io`].
+    pub(super) fn write_figure(&self, name: &str, figure: &Figure) -> Result<()> {
+        self.write(&format!("{name}.svg"), render_svg(figure)?.as_bytes())?;
+        self.write(&format!("{name}.png"), &render_png(figure)?)?;
+        self.write(&format!("{name}.parquet"), &render_parquet(figure)?)
     }
 
     /// Where the folder is being built.

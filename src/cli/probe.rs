@@ -7,8 +7,7 @@ use crate::analysis::probe::{
     labels_of, natural_kind, probe_layer, spelled,
 };
 use crate::error::{Error, Result};
-use crate::figure::{render_png, render_svg};
-use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source, SplitCard};
+use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source, SplitCard, ranges_of};
 use crate::report::table::stdout_is_styled;
 use crate::store::{Pool, Run};
 use crate::text::dataset::Values;
@@ -59,7 +58,7 @@ pub(super) struct Args {
     /// Probes on shuffled labels to average
     #[arg(long, value_name = "N", default_value_t = 5)]
     shuffles: usize,
-    /// Folder to make, with probe.json, chart.svg and chart.png
+    /// Folder to make, with probe.json and the chart (.svg, .png, and its numbers as .parquet)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the output folder
@@ -104,10 +103,8 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
     };
     let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
     if let Some(out) = out {
-        let chart = report.chart();
         out.write("probe.json", json.as_bytes())?;
-        out.write("chart.svg", render_svg(&chart)?.as_bytes())?;
-        out.write("chart.png", &render_png(&chart)?)?;
+        out.write_figure("chart", &report.chart())?;
         out.publish()?;
     }
     match args.json {
@@ -178,6 +175,8 @@ impl Task {
             test: split.test.len(),
             unlabelled: run.rows() - labelled.rows.len(),
             left_out: split.left_out.clone(),
+            train_rows: ranges_of(&split.train),
+            test_rows: ranges_of(&split.test),
         };
         Ok(Self {
             params,

@@ -5,6 +5,7 @@
 
 mod axis;
 mod clip;
+mod data;
 mod frame;
 mod legend;
 mod line;
@@ -13,6 +14,8 @@ mod scatter;
 mod scene;
 mod text;
 pub mod theme;
+
+pub use data::render_parquet;
 
 use crate::error::{Error, Result};
 
@@ -123,6 +126,8 @@ pub struct Point {
     pub color: PointColor,
     /// Its name, written beside it; for a few chosen points.
     pub label: Option<String>,
+    /// What is said of it while it is pointed at (in an SVG that a browser shows), such as the text that it stands for.
+    pub note: Option<String>,
 }
 
 /// What the colour of a point says.

@@ -259,6 +259,9 @@ fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
             layout.values,
             rim,
         );
+        if let Some(note) = &point.note {
+            scene.note(note);
+        }
     }
     // Points with a name lie on top and have a dark rim, so that one sees which they are.
     for (point, place) in finite(panel).zip(&places) {
@@ -271,6 +274,9 @@ fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
                 layout.values,
                 Some(INK),
             );
+            if let Some(note) = &point.note {
+                scene.note(note);
+            }
         }
     }
     if places.is_empty() {

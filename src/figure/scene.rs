@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, TextStyle};
+use std::collections::BTreeMap;
 
 /// Pixels of a PNG for each CSS pixel.
 const PNG_SCALE: usize = 2;
@@ -58,6 +59,8 @@ pub(super) struct Scene {
     pub(super) width: f64,
     pub(super) height: f64,
     pub(super) marks: Vec<Mark>,
+    /// What a browser says of a mark that is pointed at, by the mark's number.
+    notes: BTreeMap<usize, String>,
 }
 
 impl Scene {
@@ -68,6 +71,7 @@ impl Scene {
             width,
             height: 0.0,
             marks: Vec::new(),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -100,6 +104,13 @@ impl Scene {
         text.text = clean(&text.text);
         if !text.text.is_empty() {
             self.marks.push(Mark::Text(text));
+        }
+    }
+
+    /// Adds a note to the mark that was drawn last.
+    pub(super) fn note(&mut self, note: &str) {
+        if let Some(last) = self.marks.len().checked_sub(1) {
+            self.notes.insert(last, clean(note));
         }
     }
 
@@ -138,8 +149,19 @@ impl Scene {
         if !description.is_empty() {
             svg.push_str(&format!("<desc>{description}</desc>\n"));
         }
+        // The head of the document and the paper are no marks.
         let mut lines = body.lines().skip(1);
+        svg.extend(
+            lines
+                .next()
+                .map(|paper| format!("{}\n", paper.replace(" \"", "\""))),
+        );
+        let mut notes = self.notes_of_elements();
         while let Some(line) = lines.next() {
+            let note = line
+                .starts_with('<')
+                .then(|| notes.next().flatten())
+                .flatten();
             match line.starts_with("<text ") {
                 // The baseline is where the text was put, not half an x below it.
                 true => {
@@ -147,11 +169,25 @@ impl Scene {
                     svg.push_str(lines.next().unwrap_or_default());
                     svg.push_str(lines.next().unwrap_or_default());
                 }
-                false => svg.push_str(&line.replace(" \"", "\"")),
+                false => svg.push_str(&noted(&line.replace(" \"", "\""), note)),
             }
             svg.push('\n');
         }
         svg
+    }
+
+    /// The note of each element that the backend writes: one for each mark, except for lines that have no length.
+    fn notes_of_elements(&self) -> impl Iterator<Item = Option<&str>> {
+        let brush = Brush::svg();
+        let written = self
+            .marks
+            .iter()
+            .enumerate()
+            .filter(move |(_, mark)| match mark {
+                Mark::Line { path, .. } => brush.path(path).len() > 1,
+                _ => true,
+            });
+        written.map(|(i, _)| self.notes.get(&i).map(String::as_str))
     }
 
     /// The figure as a PNG image.
@@ -322,6 +358,17 @@ fn average(pixels: &[u8], width: usize) -> Vec<u8> {
         }
     }
     small
+}
+
+/// An element `<circle …/>` with its note as a `<title>` inside.
+fn noted(element: &str, note: Option<&str>) -> String {
+    match (note, element.strip_suffix("/>"), element.get(1..)) {
+        (Some(note), Some(open), Some(rest)) => {
+            let name: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+            format!("{open}><title>{}</title></{name}>", escape(note))
+        }
+        _ => element.to_owned(),
+    }
 }
 
 fn escape(text: &str) -> String {

@@ -125,6 +125,7 @@ fn world(labels: bool) -> Figure {
                     y: (y + 1.6 * dy * spread(3)) * (1.0 - error / 90.0) + error * spread(4),
                     color: PointColor::Category(c),
                     label: (labels && i == 0).then(|| cities[c].to_owned()),
+                    note: None,
                 });
             }
         }
@@ -156,6 +157,7 @@ fn years() -> Figure {
         y: noise(i, 3) * 3.0 - 1.0,
         color: PointColor::Value(1800.0 + 220.0 * noise(i, 1)),
         label: (i % 40 == 0).then(|| format!("work {i}")),
+        note: None,
     });
     Figure::Scatter(ScatterChart {
         title: "Works of art by year".into(),
@@ -405,6 +407,7 @@ proptest! {
             y: if i % 4 == 0 { v } else { y },
             color: if i % 2 == 0 { PointColor::Value(v) } else { PointColor::Category(i % 3) },
             label: (i % 5 == 0).then_some(label),
+            note: None,
         };
         let panel = Panel {
             points: points.into_iter().enumerate().map(point).collect(),
@@ -429,4 +432,39 @@ proptest! {
     fn no_png_panics(series in proptest::collection::vec(any_series(), 1..4), y_range in proptest::option::of(Just((-1.0, 1.0)))) {
         let _ = render_png(&Figure::Line(LineChart { series, y_range, ..LineChart::default() }));
     }
+}
+
+#[test]
+fn what_is_said_of_a_point_stands_in_the_mark_that_is_seen() {
+    let point = |x: f64, category: usize, note: Option<&str>, label: Option<&str>| Point {
+        x,
+        y: x * x,
+        color: PointColor::Category(category),
+        label: label.map(str::to_owned),
+        note: note.map(str::to_owned),
+    };
+    let figure = Figure::Scatter(ScatterChart {
+        title: "Notes".into(),
+        categories: vec!["disc".into(), "square".into()],
+        panels: vec![Panel {
+            points: vec![
+                point(0.0, 0, Some("a < b"), None),
+                point(1.0, 1, Some("the square"), None),
+                point(2.0, 0, None, None),
+                point(3.0, 0, Some("named"), Some("N")),
+            ],
+            ..Panel::default()
+        }],
+        ..ScatterChart::default()
+    });
+    let svg = render_svg(&figure).unwrap();
+    let noted: Vec<&str> = svg.lines().filter(|l| l.contains("<title>")).collect();
+    assert!(
+        noted[1].starts_with("<circle ") && noted[1].ends_with("><title>a &lt; b</title></circle>")
+    );
+    assert!(noted[2].starts_with("<polygon ") && noted[2].contains("<title>the square</title>"));
+    // The named point is drawn twice, and whichever is hit says the same.
+    let named = noted.iter().filter(|l| l.contains("<title>named</title>"));
+    assert_eq!(named.count(), 2);
+    assert_eq!(noted.len(), 1 + 4);
 }

@@ -1,4 +1,6 @@
 //! What people carry away: reports and tables.
 
+pub mod html;
+pub mod notebook;
 pub mod probe;
 pub mod table;

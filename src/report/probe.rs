@@ -43,6 +43,43 @@ pub struct SplitCard {
     pub unlabelled: usize,
     /// Rows in neither part, by the value of the split column.
     pub left_out: Vec<(String, usize)>,
+    /// Which rows of the run were trained on, as [`ranges_of`] writes them.
+    pub train_rows: String,
+    /// Which rows of the run were tested on.
+    pub test_rows: String,
+}
+
+/// Rows as ranges with both ends, in ascending order: `0-3,7`.
+pub fn ranges_of(rows: &[usize]) -> String {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    let mut parts = Vec::new();
+    let mut rest = rows.as_slice();
+    while let Some(first) = rest.first() {
+        let run = rest.iter().zip(*first..).take_while(|(a, b)| **a == *b);
+        let run = run.count();
+        parts.push(match run {
+            1 => first.to_string(),
+            _ => format!("{first}-{}", first + run - 1),
+        });
+        rest = &rest[run..];
+    }
+    parts.join(",")
+}
+
+/// Reads what [`ranges_of`] wrote of a run with `count` rows; `None` for anything else.
+pub fn rows_of(ranges: &str, count: usize) -> Option<Vec<usize>> {
+    let mut rows = Vec::new();
+    for part in ranges.split(',').filter(|p| !p.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        // In ascending order, so that there are never more rows than the run has.
+        if last < first || last >= count || rows.last().is_some_and(|before| first <= *before) {
+            return None;
+        }
+        rows.extend(first..=last);
+    }
+    Some(rows)
 }
 
 /// Where activations come from.

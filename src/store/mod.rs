@@ -37,3 +37,4 @@ pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
+pub use writer::write_atomically;

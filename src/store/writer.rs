@@ -29,7 +29,7 @@ const ROW_GROUP_BYTES: usize = 16 << 20;
 ///
 /// # Errors
 /// [`Error::Io`]; the temporary file is removed.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     persist(path, |file| {
         file.write_all(bytes).map_err(|e| Error::io(path, e))
     })
@@ -39,7 +39,10 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// untouched and the temporary file is gone.
 pub(super) fn persist<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let io = |e| Error::io(path, e);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     let mut temporary = tempfile::Builder::new()
         .prefix(".")
         .suffix(".tmp")

@@ -27,7 +27,10 @@ fn from_texts_to_a_probe_per_layer() {
         );
         let folder = desk.join(format!("{model}-probe"));
         let names: Vec<String> = files(&folder).into_iter().map(|f| f.0).collect();
-        assert_eq!(names, ["chart.png", "chart.svg", "probe.json"]);
+        assert_eq!(
+            names,
+            ["chart.parquet", "chart.png", "chart.svg", "probe.json"]
+        );
         assert!(
             fs::read(folder.join("chart.png"))
                 .unwrap()
@@ -354,4 +357,33 @@ fn every_command_has_an_example_in_its_help() {
         assert!(help.contains("Example"), "{command}: {help}");
         assert!(help.contains(&format!("  plumb {command}")), "{command}");
     }
+}
+
+#[test]
+fn shells_get_completions_of_every_command() {
+    let desk = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = plumb_ok(desk.path(), &format!("completions {shell}"));
+        for word in ["extract", "probe", "split-column"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let desk = tempfile::tempdir().unwrap();
+    plumb_ok(desk.path(), "man --out pages");
+    let main = std::fs::read_to_string(desk.path().join("pages/plumb.1")).unwrap();
+    let page = std::fs::read_to_string(desk.path().join("pages/plumb-probe.1")).unwrap();
+    assert!(
+        main.contains(".TH plumb 1") && main.contains("plumb\\-probe(1)"),
+        "{main}"
+    );
+    assert!(
+        page.contains(".TH plumb-probe 1") && page.contains("Examples:"),
+        "{page}"
+    );
+    assert_eq!(plumb_ok(desk.path(), "man probe"), page);
+    plumb_ok(desk.path(), "man --out pages --force");
 }

@@ -153,7 +153,8 @@ fn figure(
                     x: mean(&coordinates[1]),
                     y: mean(&coordinates[0]),
                     color: PointColor::Category(category.unwrap_or(0)),
-                    label: name.filter(|n| NAMED.contains(&n.as_str())),
+                    label: name.clone().filter(|n| NAMED.contains(&n.as_str())),
+                    note: name,
                 }
             })
             .collect(),

@@ -1,5 +1,7 @@
 //! What several tests need: data that is not in the project, and comparisons.
 
+pub(crate) mod browser;
+
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
