@@ -166,16 +166,20 @@ impl Page {
 }
 
 impl Finding {
-    /// The command and what it was about.
+    /// The command, what it was about, and the folder.
     fn heading(&self) -> String {
-        let about = match self.result.get("label") {
+        let label = match self.result.get("label") {
             Some(Value::Array(labels)) => labels
                 .iter()
                 .filter_map(Value::as_str)
                 .collect::<Vec<_>>()
                 .join(", "),
             Some(Value::String(label)) => label.clone(),
-            _ => self.name.clone(),
+            _ => String::new(),
+        };
+        let about = match label.as_str() {
+            "" => self.name.clone(),
+            label => format!("{label} ({})", self.name),
         };
         let mut command = self.command.clone();
         if let Some(first) = command.get_mut(..1) {
