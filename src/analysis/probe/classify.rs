@@ -4,6 +4,7 @@ use super::choose::Choice;
 use super::data::ClassTask;
 use super::logistic::{Problem, Solution, classes, decide, probabilities};
 use super::params::Kind;
+use super::readout::Link;
 use super::result::{Controls, LayerResult, Metrics};
 use super::shuffle::shuffled_rows;
 use super::sweep::Layer;
@@ -35,6 +36,11 @@ pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> 
     );
     let (fits, controls) = (fits?, controls?);
     let fit = fits.first().ok_or_else(no_rows)?;
+    let link = match task.names.len() {
+        2 => Link::Logistic,
+        _ => Link::Softmax,
+    };
+    let readout = layer.readout(link, &task.names, fit.weights(), fit.intercepts())?;
     let mut warnings = warnings(layer, task, choice, &controls);
     Ok(LayerResult {
         hook_point: layer.point.to_owned(),
@@ -49,6 +55,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> 
         n_train: layer.train.rows(),
         n_test: layer.test.rows(),
         warnings,
+        readout: Some(readout),
     })
 }
 

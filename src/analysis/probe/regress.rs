@@ -4,6 +4,7 @@ use super::data::NumberTask;
 use super::gram::Gram;
 use super::logistic::decide;
 use super::params::Kind;
+use super::readout::Link;
 use super::result::{Controls, LayerResult, Metrics};
 use super::ridge;
 use super::shuffle::shuffled_rows;
@@ -30,6 +31,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
         .collect::<Result<Vec<f64>>>()?;
     let constant = Matrix::from_fn(task.test.rows(), means.len(), |_, target| means[target]);
     let mut warnings = layer.warnings();
+    let readout = layer.readout(Link::Identity, &task.names, weights, &means)?;
     Ok(LayerResult {
         hook_point: layer.point.to_owned(),
         lambda: choice.lambda,
@@ -47,6 +49,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
         n_train: n,
         n_test: layer.test.rows(),
         warnings,
+        readout: Some(readout),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a probe of one layer found, beside the controls that it must be read against.
 
+use super::readout::Readout;
 use super::solver::Convergence;
 use crate::analysis::inference::Estimate;
 use serde::{Serialize, Serializer};
@@ -68,4 +69,7 @@ pub struct LayerResult {
     pub n_test: usize,
     /// What a reader of the numbers should know, one sentence each.
     pub warnings: Vec<String>,
+    /// The probe that was scored, where it is linear. Numbers for a machine: a probe file holds them, the JSON does not.
+    #[serde(skip)]
+    pub readout: Option<Readout>,
 }

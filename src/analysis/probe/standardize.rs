@@ -39,6 +39,25 @@ impl Standardizer {
         Self { mean, scale }
     }
 
+    /// The map with this mean and scale of each feature.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if they are not of one length, are not finite, or a scale is not above 0.
+    pub fn new(mean: Vec<f64>, scale: Vec<f64>) -> Result<Self> {
+        let finite = mean.iter().chain(&scale).all(|v| v.is_finite());
+        let problem = match (mean.len() == scale.len(), finite) {
+            (false, _) => "there must be one scale for each mean",
+            (_, false) => "a mean or a scale is not a finite number",
+            _ if scale.iter().any(|s| *s <= 0.0) => "every scale must be above 0",
+            _ => return Ok(Self { mean, scale }),
+        };
+        Err(Error::BadParameter {
+            name: "scaling",
+            value: format!("{} means, {} scales", mean.len(), scale.len()),
+            problem: problem.to_owned(),
+        })
+    }
+
     /// The rows of `x`, standardised.
     ///
     /// # Errors

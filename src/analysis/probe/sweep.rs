@@ -2,6 +2,7 @@
 
 use super::data::{ClassTask, Labels, NumberTask, check_shapes};
 use super::params::{Kind, SweepParams};
+use super::readout::{Link, Readout};
 use super::result::{LayerResult, Metrics};
 use super::standardize::Standardizer;
 use super::{classify, regress};
@@ -67,6 +68,7 @@ pub(super) struct Layer<'a> {
     pub(super) test: Matrix,
     pub(super) train_groups: Option<Vec<usize>>,
     test_groups: Option<Vec<usize>>,
+    standardizer: Standardizer,
 }
 
 impl<'a> Layer<'a> {
@@ -87,6 +89,7 @@ impl<'a> Layer<'a> {
             test: standardizer.apply_to(x.select(&split.test))?,
             train_groups: of(&split.train),
             test_groups: of(&split.test),
+            standardizer,
         })
     }
 
@@ -112,6 +115,24 @@ impl<'a> Layer<'a> {
             }
         }
         Ok(metrics)
+    }
+
+    /// The fitted probe as data.
+    pub(super) fn readout(
+        &self,
+        link: Link,
+        names: &[String],
+        weights: Matrix,
+        bias: &[f64],
+    ) -> Result<Readout> {
+        Readout::new(
+            self.point,
+            link,
+            names.to_vec(),
+            weights,
+            bias.to_vec(),
+            self.standardizer.clone(),
+        )
     }
 
     /// Warnings about the rows, whatever the labels.
