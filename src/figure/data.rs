@@ -1,6 +1,6 @@
 //! The rows of a figure as a Parquet file, for whoever draws it with something else.
 
-use super::{Figure, LineChart, PointColor, ScatterChart, Style};
+use super::{Figure, LineChart, PointColor, ScatterChart, Style, heatmap};
 use crate::error::{Error, Result};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
@@ -39,7 +39,7 @@ impl Column {
 }
 
 /// The rows of a figure as a Parquet file: for lines `series`, `role` (`headline`, `control` or `reference`), `x`, `x_tick`, `y`, `low`, `high`;
-/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`. The title, the names of the axes and the footer are in the
+/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`; for cells `row`, `column`, `value`, `text`. The title, the names of the axes and the footer are in the
 /// file's metadata.
 ///
 /// # Errors
@@ -48,6 +48,7 @@ pub fn render_parquet(figure: &Figure) -> Result<Vec<u8>> {
     let (columns, about) = match figure {
         Figure::Line(chart) => line(chart),
         Figure::Scatter(chart) => scatter(chart),
+        Figure::Heat(map) => heatmap::data(map),
     };
     encode(columns, about).map_err(|e| Error::Drawing(e.to_string()))
 }
@@ -242,6 +243,23 @@ mod tests {
             [Some("input".into()), Some("0".into()), None]
         );
         assert_eq!(words("role")[2].as_deref(), Some("reference"));
+    }
+
+    #[test]
+    fn cells_keep_their_names_numbers_and_texts() {
+        let batch = read(&Figure::Heat(super::super::HeatMap {
+            rows: vec!["Paris".into()],
+            columns: vec!["0".into(), "1".into()],
+            values: vec![vec![0.25, f64::NAN]],
+            texts: Some(vec![vec!["a".into(), String::new()]]),
+            footer: footer(),
+            ..Default::default()
+        }));
+        assert_eq!(batch["row"].as_string::<i32>().value(1), "Paris");
+        assert_eq!(batch["column"].as_string::<i32>().value(1), "1");
+        let values = batch["value"].as_primitive::<Float64Type>();
+        assert_eq!(values.iter().collect::<Vec<_>>(), [Some(0.25), None]);
+        assert_eq!(batch["text"].as_string::<i32>().value(0), "a");
     }
 
     #[test]

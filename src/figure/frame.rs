@@ -57,7 +57,7 @@ pub(super) const NAME: Letters = Letters {
     bold: false,
     color: MUTED,
 };
-const TICK: Letters = Letters {
+pub(super) const TICK: Letters = Letters {
     size: TICK_SIZE,
     bold: false,
     color: MUTED,
@@ -102,6 +102,20 @@ impl Letters {
             bold: self.bold,
             align,
             color: self.color,
+            upright: false,
+        });
+    }
+
+    /// Writes one line upwards, its end at the height of `at` and its middle above the place of `at`.
+    pub(super) fn upright(self, scene: &mut Scene, text: impl Into<String>, at: Place) {
+        scene.text(Text {
+            text: text.into(),
+            at: (at.0 + MIDDLE * self.size, at.1),
+            size: self.size,
+            bold: self.bold,
+            align: HPos::Right,
+            color: self.color,
+            upright: true,
         });
     }
 
@@ -122,6 +136,7 @@ impl Letters {
                 bold: self.bold,
                 align,
                 color: self.color,
+                upright: false,
             });
         }
         end

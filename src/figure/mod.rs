@@ -7,6 +7,7 @@ mod axis;
 mod clip;
 mod data;
 mod frame;
+mod heatmap;
 mod legend;
 mod line;
 mod place;
@@ -26,6 +27,8 @@ pub enum Figure {
     Line(LineChart),
     /// Points in one or more panels.
     Scatter(ScatterChart),
+    /// A table of numbers as colours.
+    Heat(HeatMap),
 }
 
 /// Lines with optional intervals, named at their right ends.
@@ -145,12 +148,58 @@ impl Default for PointColor {
     }
 }
 
+/// A table of numbers as colours: confusions, tokens by layers, layers by layers.
+///
+/// A value that is not finite is a grey, hatched cell.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HeatMap {
+    /// One sentence above the figure; also its accessible name.
+    pub title: String,
+    /// What the columns are.
+    pub x_label: String,
+    /// What the rows are.
+    pub y_label: String,
+    /// The names of the columns, from the left. Every k-th is shown where all would collide.
+    pub columns: Vec<String>,
+    /// The names of the rows, from the top.
+    pub rows: Vec<String>,
+    /// The numbers, row after row: `values[row][column]`.
+    pub values: Vec<Vec<f64>>,
+    /// What is written in the cells, in the shape of the values; shortened where it does not fit. `None`: nothing.
+    pub texts: Option<Vec<Vec<String>>>,
+    /// What the colours mean, with the unit; before the colour bar.
+    pub value_label: String,
+    /// How numbers become colours.
+    pub scale: ColorScale,
+    /// Where the figure comes from.
+    pub footer: Footer,
+}
+
+/// How the numbers of a [`HeatMap`] become colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ColorScale {
+    /// From low (dark) to high (light). The range, or `None` for what holds the values; values outside take the colour of the end.
+    Sequential(Option<(f64, f64)>),
+    /// From blue over a pale middle to red, as far to either side as the farthest value.
+    Diverging {
+        /// The value of the pale middle.
+        middle: f64,
+    },
+}
+
+impl Default for ColorScale {
+    fn default() -> Self {
+        Self::Sequential(None)
+    }
+}
+
 impl Figure {
     fn scene(&self) -> Result<scene::Scene> {
         text::register()?;
         match self {
             Figure::Line(chart) => line::scene(chart),
             Figure::Scatter(chart) => scatter::scene(chart),
+            Figure::Heat(map) => heatmap::scene(map),
         }
     }
 }

@@ -8,7 +8,9 @@ use super::theme::{PAPER, SVG_FAMILY};
 use crate::error::{Error, Result};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, TextStyle};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle,
+};
 use std::collections::BTreeMap;
 
 /// Pixels of a PNG for each CSS pixel.
@@ -50,6 +52,8 @@ pub(super) struct Text {
     pub(super) bold: bool,
     pub(super) align: HPos,
     pub(super) color: RGBColor,
+    /// Written upwards instead of to the right.
+    pub(super) upright: bool,
 }
 
 /// A figure that is laid out.
@@ -316,9 +320,16 @@ impl Brush {
         let style = TextStyle::from(font)
             .color(&text.color)
             .pos(Pos::new(text.align, self.anchor));
-        let top = text.at.1 - self.lift * text.size;
+        let lift = self.lift * text.size;
+        let (style, at) = match text.upright {
+            true => (
+                style.transform(FontTransform::Rotate270),
+                (text.at.0 - lift, text.at.1),
+            ),
+            false => (style, (text.at.0, text.at.1 - lift)),
+        };
         backend
-            .draw_text(&text.text, &style, self.place((text.at.0, top)))
+            .draw_text(&text.text, &style, self.place(at))
             .map_err(drawing_error)
     }
 

@@ -173,6 +173,63 @@ fn years() -> Figure {
     })
 }
 
+/// What each layer would say, with a missing cell and names that must be escaped or shortened.
+fn tokens_by_layers() -> Figure {
+    let tokens = [
+        "<s>",
+        "Paris",
+        " is",
+        " the",
+        " capital of the country that is called",
+        " France",
+    ];
+    let columns = ["input", "0", "1", "2", "3", "4", "5", "norm"];
+    let value = |i: usize, j: usize| match (i, j) {
+        (0, 3) => f64::NAN,
+        _ => noise(i, j) * (j as f64 + 1.0) / 8.0,
+    };
+    let word = |i: usize, j: usize| tokens[(i + j) % tokens.len()].to_owned();
+    let table = |i: usize| (0..columns.len()).map(move |j| (i, j));
+    Figure::Heat(HeatMap {
+        title: "What each layer would say next".into(),
+        x_label: "residual stream after block".into(),
+        y_label: "token that was read".into(),
+        columns: columns.iter().map(|c| c.to_string()).collect(),
+        rows: tokens.iter().map(|t| t.to_string()).collect(),
+        values: (0..6)
+            .map(|i| table(i).map(|(i, j)| value(i, j)).collect())
+            .collect(),
+        texts: Some(
+            (0..6)
+                .map(|i| table(i).map(|(i, j)| word(i, j)).collect())
+                .collect(),
+        ),
+        value_label: "probability of the token".into(),
+        scale: ColorScale::Sequential(Some((0.0, 1.0))),
+        footer: footer(),
+    })
+}
+
+/// Transfer between many sets with long names, as gain or loss.
+fn transfer() -> Figure {
+    let names: Vec<String> = (0..14)
+        .map(|i| format!("statements about {i} cities"))
+        .collect();
+    let row = |i: usize| (0..14).map(|j| noise(i, j) - 0.3).collect();
+    Figure::Heat(HeatMap {
+        title: "Probes trained on one set of statements, tested on the others".into(),
+        x_label: "tested on".into(),
+        y_label: "trained on".into(),
+        columns: names.clone(),
+        values: (0..14).map(row).collect(),
+        rows: names,
+        value_label: "accuracy above chance".into(),
+        scale: ColorScale::Diverging { middle: 0.0 },
+        footer: footer(),
+        ..HeatMap::default()
+    })
+}
+
 fn gallery() -> Vec<(&'static str, Figure)> {
     vec![
         ("sweep", sweep(8)),
@@ -181,6 +238,8 @@ fn gallery() -> Vec<(&'static str, Figure)> {
         ("world", world(true)),
         ("years", years()),
         ("odd", odd()),
+        ("tokens_by_layers", tokens_by_layers()),
+        ("transfer", transfer()),
     ]
 }
 
@@ -348,6 +407,36 @@ fn what_cannot_be_drawn_is_refused_with_its_reason() {
     );
 }
 
+#[test]
+fn a_heat_map_needs_a_number_for_each_pair_of_names() {
+    let refusal = |map: HeatMap| render_svg(&Figure::Heat(map)).unwrap_err().to_string();
+    let map = |values: Vec<Vec<f64>>| HeatMap {
+        rows: vec!["a".into(), "b".into()],
+        columns: vec!["c".into()],
+        values,
+        ..HeatMap::default()
+    };
+    assert!(refusal(map(vec![vec![1.0]])).contains("2 row names and 1 column names"));
+    assert!(refusal(map(vec![vec![1.0], vec![1.0, 2.0]])).contains("one of 2"));
+    assert!(refusal(map(vec![vec![f64::NAN]; 2])).contains("none of its cells is finite"));
+    let texts = HeatMap {
+        texts: Some(vec![vec!["x".into()]]),
+        ..map(vec![vec![1.0]; 2])
+    };
+    assert!(refusal(texts).contains("not in the shape"));
+    let range = HeatMap {
+        scale: ColorScale::Sequential(Some((1.0, 1.0))),
+        ..map(vec![vec![1.0]; 2])
+    };
+    assert!(refusal(range).contains("no range"));
+    let vast = HeatMap {
+        rows: vec![String::new(); 300],
+        columns: vec![String::new(); 300],
+        ..HeatMap::default()
+    };
+    assert!(refusal(vast).contains("too many cells"));
+}
+
 fn any_series() -> impl Strategy<Value = Series> {
     let point = (any::<f64>(), any::<f64>(), any::<f64>(), any::<f64>());
     let small = (-3.0f64..9.0, -2.0f64..2.0, -2.0f64..2.0, -2.0f64..2.0);
@@ -391,6 +480,33 @@ proptest! {
             reference_lines: vec![("level".into(), level)],
         };
         if let Ok(svg) = render_svg(&Figure::Line(chart)) {
+            prop_assert!(!svg.contains("NaN") && svg.ends_with("</svg>\n"));
+        }
+    }
+
+    #[test]
+    fn no_heat_map_panics(
+        names in proptest::collection::vec("\\PC{0,40}", 1..30),
+        columns in 1usize..30,
+        value in any::<f64>(),
+        middle in any::<f64>(),
+        (diverging, texts) in any::<(bool, bool)>(),
+    ) {
+        let number = |i: usize, j: usize| if i % 7 == 3 { value } else { noise(i, j) };
+        let map = HeatMap {
+            title: names[0].clone(),
+            columns: (0..columns).map(|j| names[j % names.len()].clone()).collect(),
+            values: (0..names.len()).map(|i| (0..columns).map(|j| number(i, j)).collect()).collect(),
+            texts: texts.then(|| names.iter().map(|n| vec![n.clone(); columns]).collect()),
+            value_label: names[0].clone(),
+            scale: match diverging {
+                true => ColorScale::Diverging { middle },
+                false => ColorScale::Sequential(None),
+            },
+            rows: names,
+            ..HeatMap::default()
+        };
+        if let Ok(svg) = render_svg(&Figure::Heat(map)) {
             prop_assert!(!svg.contains("NaN") && svg.ends_with("</svg>\n"));
         }
     }

@@ -31,6 +31,36 @@ const VIRIDIS: [RGBColor; 9] = [
     RGBColor(0x44, 0xBF, 0x70),
 ];
 
+/// All of viridis, for areas that touch each other and need not stand out from paper.
+const HEAT: [RGBColor; 11] = [
+    RGBColor(0x44, 0x01, 0x54),
+    RGBColor(0x48, 0x25, 0x76),
+    RGBColor(0x41, 0x44, 0x87),
+    RGBColor(0x35, 0x60, 0x8D),
+    RGBColor(0x2A, 0x78, 0x8E),
+    RGBColor(0x21, 0x90, 0x8C),
+    RGBColor(0x22, 0xA8, 0x84),
+    RGBColor(0x43, 0xBF, 0x71),
+    RGBColor(0x7A, 0xD1, 0x51),
+    RGBColor(0xBB, 0xDF, 0x27),
+    RGBColor(0xFD, 0xE7, 0x25),
+];
+
+/// ColorBrewer's RdBu (Brewer 2003), blue first: safe for colour-blind readers, pale in its middle.
+const DIVERGING: [RGBColor; 11] = [
+    RGBColor(0x05, 0x30, 0x61),
+    RGBColor(0x21, 0x66, 0xAC),
+    RGBColor(0x43, 0x93, 0xC3),
+    RGBColor(0x92, 0xC5, 0xDE),
+    RGBColor(0xD1, 0xE5, 0xF0),
+    RGBColor(0xF7, 0xF7, 0xF7),
+    RGBColor(0xFD, 0xDB, 0xC7),
+    RGBColor(0xF4, 0xA5, 0x82),
+    RGBColor(0xD6, 0x60, 0x4D),
+    RGBColor(0xB2, 0x18, 0x2B),
+    RGBColor(0x67, 0x00, 0x1F),
+];
+
 pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 pub(super) const INK: RGBColor = RGBColor(0x1A, 0x1A, 0x1A);
 pub(super) const MUTED: RGBColor = RGBColor(0x4A, 0x4A, 0x4A);
@@ -65,9 +95,31 @@ pub(super) const SVG_FAMILY: &str = "Inter, Helvetica, Arial, sans-serif";
 
 /// The colour of a value that lies at `t` in 0..1 of its scale: dark is low.
 pub fn scale_color(t: f64) -> RGBColor {
-    let place = t.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
-    let below = (place as usize).min(VIRIDIS.len() - 2);
-    mix(VIRIDIS[below], VIRIDIS[below + 1], place - below as f64)
+    between(&VIRIDIS, t)
+}
+
+/// The colour of a cell whose value lies at `t` in 0..1 of a scale from low (dark) to high (light).
+pub fn heat_color(t: f64) -> RGBColor {
+    between(&HEAT, t)
+}
+
+/// The colour of a cell whose value lies at `t` in 0..1 of a scale from low (blue) over its middle (pale) to high (red).
+pub fn diverging_color(t: f64) -> RGBColor {
+    between(&DIVERGING, t)
+}
+
+fn between(anchors: &[RGBColor], t: f64) -> RGBColor {
+    let place = t.clamp(0.0, 1.0) * (anchors.len() - 1) as f64;
+    let below = (place as usize).min(anchors.len() - 2);
+    mix(anchors[below], anchors[below + 1], place - below as f64)
+}
+
+/// Paper or ink, whichever reads better on `color`.
+pub fn on_color(color: RGBColor) -> RGBColor {
+    match contrast_on_white(color) >= 4.5 {
+        true => PAPER,
+        false => INK,
+    }
 }
 
 /// A shade of `color` dark enough to read as small letters on white (4.5:1, WCAG 1.4.3).
@@ -176,6 +228,40 @@ mod tests {
                     let distance: f64 = (0..3).map(|k| (la[k] - lb[k]).powi(2)).sum();
                     assert!(distance.sqrt() > 15.0, "{a:?} {b:?} {}", distance.sqrt());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn cells_grow_lighter_with_their_value_or_darker_from_the_middle() {
+        let lightness = |color| lab(color, &EYES[0])[0];
+        for eye in &EYES {
+            let heat: Vec<f64> = (0..=50)
+                .map(|i| lab(heat_color(f64::from(i) / 50.0), eye)[0])
+                .collect();
+            assert!(heat.windows(2).all(|w| w[0] < w[1]), "{heat:?}");
+            let (low, high) = (lab(DIVERGING[1], eye), lab(DIVERGING[9], eye));
+            let distance: f64 = (0..3).map(|k| (low[k] - high[k]).powi(2)).sum();
+            assert!(distance.sqrt() > 40.0, "{}", distance.sqrt());
+        }
+        for i in 0..25 {
+            let (t, u) = (f64::from(i) / 50.0, f64::from(i + 1) / 50.0);
+            assert!(lightness(diverging_color(t)) < lightness(diverging_color(u)));
+            assert!(lightness(diverging_color(1.0 - t)) < lightness(diverging_color(1.0 - u)));
+        }
+    }
+
+    #[test]
+    fn letters_on_cells_can_be_read() {
+        for i in 0..=100 {
+            let t = f64::from(i) / 100.0;
+            for color in [heat_color(t), diverging_color(t)] {
+                let (paper, letters) = (contrast_on_white(color), on_color(color));
+                let contrast = match letters == PAPER {
+                    true => paper,
+                    false => contrast_on_white(INK) / paper,
+                };
+                assert!(contrast >= 3.8, "{color:?} {contrast}");
             }
         }
     }
