@@ -3,4 +3,6 @@
 pub mod inference;
 pub mod matrix;
 pub mod metrics;
+pub mod neighbors;
 pub mod probe;
+pub mod reduce;

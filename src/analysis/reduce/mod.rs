@@ -1,0 +1,5 @@
+//! Fewer dimensions: projections of rows.
+
+mod pca;
+
+pub use pca::Pca;
