@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PLUMB = $(CARGO) run --release --locked --quiet --bin plumb --
 
-.PHONY: build demo test check bench plots notebooks golden
+.PHONY: build demo test check bench bench-peers plots notebooks golden
 
 build:
 	$(CARGO) build --release --locked
@@ -22,6 +22,14 @@ check:
 
 bench:
 	$(CARGO) bench --locked
+
+# The same work by us and by what people use today, in turn, on the same threads; prints ratios. PLUMB_PYTHON names a Python with
+# benches/peers/requirements.txt; PEERS says which comparisons (all of benches/peers by default).
+PLUMB_PYTHON ?= python3
+PEERS ?= $(basename $(notdir $(wildcard benches/peers/bench_*.py)))
+bench-peers: build
+	$(CARGO) build --release --locked --examples
+	for peer in $(PEERS); do $(PLUMB_PYTHON) benches/peers/$$peer.py || exit 1; done
 
 # The table of errors against transformers: family, quantity, relative error.
 golden:
