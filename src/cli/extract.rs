@@ -245,12 +245,12 @@ fn log_peak_memory() {
     }
 }
 
-/// Threads that find no room for a batch stand idle, and their owner should know.
+/// Threads that find no room for a batch can only help those that have one, and their owner should know.
 fn note_idle_threads(plan: &Extraction<'_>) {
     let (workers, threads) = (plan.workers(), rayon::current_num_threads());
     if workers < threads {
         eprintln!(
-            "note: {workers} of {threads} threads will work: --memory has no room for more batches; give more for more speed"
+            "note: room for {workers} of {threads} batches at a time within --memory; give more for more speed"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Keeping what passes hook points.
 
-use super::{At, Depth, Hook, HookPoint, HookSet};
+use super::{At, Depth, Hook, HookPoint, HookSet, Site};
 use crate::error::{Error, Result};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
@@ -79,6 +79,11 @@ impl Hook for Recorder {
 
     fn depth(&self) -> Depth {
         self.wanted.depth()
+    }
+
+    fn sees_patterns(&self) -> bool {
+        let mut sites = self.wanted.points().iter().map(|p| p.site());
+        sites.any(|site| matches!(site, Site::AttnScores | Site::AttnPattern))
     }
 }
 

@@ -2,14 +2,13 @@
 
 use super::linear::Linear;
 use super::norm::HeadNorm;
-use super::ops;
+use super::ops::{self, Scoring};
 use super::pass::{Pass, visit};
-use super::position::Bias;
-use super::spec::{ArchSpec, Layer, Mask};
+use super::spec::{ArchSpec, Layer};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::hook::{At, Hook, HookPoint, Site};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use std::ops::Range;
 
 /// The attention of one block.
@@ -23,10 +22,9 @@ pub(super) struct Attention {
     heads: usize,
     kv_heads: usize,
     width: usize,
-    mask: Mask,
-    layer: Layer,
+    rotary: Option<usize>,
     clip: Option<f64>,
-    softcap: Option<f64>,
+    scoring: Scoring,
 }
 
 impl Attention {
@@ -73,10 +71,14 @@ impl Attention {
             heads: spec.n_heads,
             kv_heads: spec.n_kv_heads,
             width: spec.d_head,
-            mask: spec.mask,
-            layer,
+            rotary: layer.rotary,
             clip: spec.attention.clip,
-            softcap: spec.attention.softcap,
+            scoring: Scoring {
+                scale: layer.scale,
+                softcap: spec.attention.softcap,
+                mask: spec.mask,
+                window: layer.window,
+            },
         })
     }
 
@@ -97,7 +99,7 @@ impl Attention {
             Some((q_norm, k_norm)) => (q_norm.apply(&q)?, k_norm.apply(&k)?),
             None => (q, k),
         };
-        let (q, k) = match self.layer.rotary {
+        let (q, k) = match self.rotary {
             Some(rotary) => {
                 let rotation = &pass.rotations[rotary];
                 (rotation.apply(&q)?, rotation.apply(&k)?)
@@ -116,107 +118,28 @@ impl Attention {
         pass: &Pass<'_>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let tracked = [q, k, v].iter().any(|t| t.track_op());
-        let plain = self.layer.window.is_none()
-            && self.layer.scale == (self.width as f64).powf(-0.5)
-            && self.softcap.is_none()
-            && pass.bias.is_none();
-        if tracked && plain && !hook.sees_patterns() {
-            let mixed = ops::attention(q, k, v, pass.batch.segments(), self.mask)?;
-            if let Some(mixed) = mixed {
-                return Ok(mixed);
+        let bias = pass.bias.map(|bias| move |length| bias.scores(length));
+        if !hook.sees_patterns() {
+            let bias = bias.as_ref().map(|b| b as &dyn Fn(usize) -> Result<Tensor>);
+            if let Some(z) = ops::attention([q, k, v], pass.batch, self.scoring, bias)? {
+                return Ok(z);
             }
         }
-        let groups = pass.batch.groups().iter();
-        let mixed: Vec<Tensor> = groups
-            .map(|group| self.mix([q, k, v], group.clone(), pass, hook))
-            .collect::<Result<_>>()?;
+        let mix = |group: &Range<usize>| {
+            let segments = &pass.batch.segments()[group.clone()];
+            let at = |site| At {
+                point: HookPoint::at(Some(pass.layer), site),
+                segments,
+            };
+            let bias = bias.as_ref().map(|b| b(segments[0].len())).transpose()?;
+            let scores = ops::scores(q, k, segments, self.scoring, bias.as_ref())?;
+            let scores = visit(at(Site::AttnScores), scores, hook)?;
+            let pattern = visit(at(Site::AttnPattern), ops::softmax(&scores)?, hook)?;
+            ops::mix(&pattern, v, segments)
+        };
+        let mixed: Vec<Tensor> = pass.batch.groups().iter().map(mix).collect::<Result<_>>()?;
         Ok(Tensor::cat(&mixed, 0)?)
     }
-
-    /// The values of one group mixed by its pattern, `[tokens of the group, head, d_head]`.
-    fn mix(
-        &self,
-        [q, k, v]: [&Tensor; 3],
-        group: Range<usize>,
-        pass: &Pass<'_>,
-        hook: &mut dyn Hook,
-    ) -> Result<Tensor> {
-        let segments = &pass.batch.segments()[group];
-        let (texts, length) = (segments.len(), segments[0].len());
-        // [tokens, head, d_head] -> [text, head, position, d_head]
-        let split = |x: &Tensor| -> Result<Tensor> {
-            let rows = x.narrow(0, segments[0].start, texts * length)?;
-            let split = rows.reshape((texts, length, x.dim(1)?, self.width))?;
-            // Patterns of a model in 16 bits are computed in f32, as torch's fused attention does.
-            Ok(ops::widened(&split.transpose(1, 2)?)?.contiguous()?)
-        };
-        let precision = q.dtype();
-        let (q, k, v) = (split(q)?, self.share(split(k)?)?, self.share(split(v)?)?);
-        let scores = self.masked(q.matmul(&k.t()?)?, length, pass.bias)?;
-        let at = |site| At {
-            point: HookPoint::at(Some(pass.layer), site),
-            segments,
-        };
-        let scores = visit(at(Site::AttnScores), scores, hook)?;
-        let pattern = visit(at(Site::AttnPattern), ops::softmax(&scores)?, hook)?;
-        let z = pattern.matmul(&v)?.transpose(1, 2)?;
-        let z = z.reshape((texts * length, self.heads, self.width))?;
-        Ok(z.to_dtype(precision)?)
-    }
-
-    /// Products of queries and keys `[text, head, query, key]` scaled, capped, biased and masked.
-    fn masked(&self, products: Tensor, length: usize, bias: Option<&Bias>) -> Result<Tensor> {
-        let dtype = products.dtype();
-        let scores = (products * self.layer.scale)?;
-        let scores = match bias {
-            None => scores,
-            Some(bias) => scores.broadcast_add(&bias.scores(length, dtype)?)?,
-        };
-        let scores = match self.softcap {
-            None => scores,
-            Some(cap) => ((scores / cap)?.tanh()? * cap)?,
-        };
-        match (self.mask, self.layer.window) {
-            (Mask::Bidirectional, None) => Ok(scores),
-            (Mask::Bidirectional, Some(window)) if length <= window => Ok(scores),
-            (mask, window) => {
-                Ok(scores.broadcast_add(&mask_of(mask, window, length)?.to_dtype(dtype)?)?)
-            }
-        }
-    }
-
-    /// Repeats key or value heads so that each query head has one: `[text, kv_head, ..]` to `[text, head, ..]`.
-    fn share(&self, x: Tensor) -> Result<Tensor> {
-        let repeats = self.heads / self.kv_heads;
-        if repeats == 1 {
-            return Ok(x);
-        }
-        let (texts, kv_heads, length, width) = x.dims4()?;
-        let x = x.unsqueeze(2)?;
-        let x = x.broadcast_as((texts, kv_heads, repeats, length, width))?;
-        Ok(x.contiguous()?
-            .reshape((texts, self.heads, length, width))?)
-    }
-}
-
-/// 0 where a query (row) may look at a key (column), `-inf` where it may not.
-fn mask_of(mask: Mask, window: Option<usize>, length: usize) -> Result<Tensor> {
-    let seen = |query: usize, key: usize| {
-        (mask == Mask::Bidirectional || key <= query)
-            && window.is_none_or(|w| query.abs_diff(key) < w)
-    };
-    let values: Vec<f32> = (0..length)
-        .flat_map(|query| (0..length).map(move |key| (query, key)))
-        .map(|(query, key)| {
-            if seen(query, key) {
-                0.0
-            } else {
-                f32::NEG_INFINITY
-            }
-        })
-        .collect();
-    Ok(Tensor::from_vec(values, (length, length), &Device::Cpu)?)
 }
 
 #[cfg(test)]

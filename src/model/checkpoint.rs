@@ -1,6 +1,7 @@
 //! The weights of a model by name: what is there, what was read, what may stay unread.
 
 use super::archive::{self, Archive, SAFETENSORS};
+use super::ops::Matrix;
 use super::source::ModelSource;
 use super::take::Take;
 use super::weights::{WeightMap, Weights};
@@ -17,6 +18,7 @@ pub struct Checkpoint {
     used: BTreeSet<String>,
     /// Weights of blocks that share theirs (ALBERT), so that memory holds them once.
     shared: BTreeMap<(String, Vec<usize>), Tensor>,
+    shared_matrices: BTreeMap<(String, [usize; 2]), Matrix>,
 }
 
 impl Checkpoint {
@@ -30,6 +32,7 @@ impl Checkpoint {
             map: WeightMap::default(),
             used: BTreeSet::new(),
             shared: BTreeMap::new(),
+            shared_matrices: BTreeMap::new(),
         })
     }
 
@@ -143,6 +146,18 @@ impl Weights for Checkpoint {
             self.shared.insert(key, tensor.clone());
         }
         Ok(tensor)
+    }
+
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
+        let key = (self.foreign(name), shape);
+        if let Some(matrix) = self.shared_matrices.get(&key) {
+            return Ok(matrix.clone());
+        }
+        let matrix = Matrix::new(self.get(name, &shape)?)?;
+        if self.map.shares_blocks() {
+            self.shared_matrices.insert(key, matrix.clone());
+        }
+        Ok(matrix)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A linear layer with its weights.
 
-use super::ops;
+use super::ops::Matrix;
 use super::weights::Weights;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -8,7 +8,7 @@ use candle_core::Tensor;
 /// A linear layer: weight `[out, in]` and, where the architecture has it, bias `[out]`.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
-    weight: Tensor,
+    weight: Matrix,
     bias: Option<Tensor>,
 }
 
@@ -20,7 +20,7 @@ impl Linear {
         weights: &mut dyn Weights,
     ) -> Result<Self> {
         Ok(Self {
-            weight: weights.get(&format!("{name}.weight"), &[out, inner])?,
+            weight: weights.matrix(&format!("{name}.weight"), [out, inner])?,
             bias: match bias {
                 true => Some(weights.get(&format!("{name}.bias"), &[out])?),
                 false => None,
@@ -29,6 +29,6 @@ impl Linear {
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        ops::linear(x, &self.weight, self.bias.as_ref())
+        self.weight.apply(x, self.bias.as_ref())
     }
 }

@@ -43,7 +43,7 @@ impl Mlp {
             None => ops::activate(&pass.visit(Site::MlpPre, into, hook)?, self.activation)?,
             Some(gate) => {
                 let pre = pass.visit(Site::MlpPre, gate.apply(x)?, hook)?;
-                (ops::activate(&pre, self.activation)? * into)?
+                ops::gate(&pre, &into, self.activation)?
             }
         };
         self.out.apply(&pass.visit(Site::MlpPost, post, hook)?)

@@ -1,5 +1,6 @@
 //! The precision that a model computes in.
 
+use super::ops::Matrix;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
@@ -80,5 +81,13 @@ impl Weights for Rounded<'_> {
             }
         }
         Ok(rounded)
+    }
+
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
+        match self.precision {
+            // The source may share it among blocks.
+            Precision::F32 => self.weights.matrix(name, shape),
+            _ => Matrix::new(self.get(name, &shape)?),
+        }
     }
 }

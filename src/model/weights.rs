@@ -1,5 +1,6 @@
 //! Where weights come from: their names in a foreign checkpoint, and sources that are no file.
 
+use super::ops::Matrix;
 use super::take::{Part, Take};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor};
@@ -17,6 +18,14 @@ pub trait Weights {
     /// # Errors
     /// [`crate::error::Error::MissingWeight`] or [`crate::error::Error::WrongShape`], naming it as its file does.
     fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor>;
+
+    /// The weight of a linear layer, `[out, in]`.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
+        Matrix::new(self.get(name, &shape)?)
+    }
 }
 
 /// How the weights of a family are called in its checkpoints, and how they lie there.

@@ -30,7 +30,7 @@ impl Default for Pieces {
         Self {
             shard_bytes: 64 << 20,
             shard_tokens: 1 << 16,
-            batch_tokens: 1024,
+            batch_tokens: 256,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::plan::Extraction;
 use super::shard::Shard;
 use super::writer::{ShardWriter, Written};
 use crate::error::{Error, Result};
+use crate::model::ops;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -96,10 +97,14 @@ impl Pipeline<'_, '_> {
                 room,
                 current: None,
             });
+            let alone = self.has_a_batch_for_every_thread(todo);
             // Once a thread, never twice: a batch that waits for a part of its product must not begin another one.
             rayon::broadcast(|thread| {
-                if thread.index() < self.workers {
-                    self.work(&queue, &write_into, failure_of);
+                let work = || self.work(&queue, &write_into, failure_of);
+                match thread.index() < self.workers {
+                    true if alone => ops::alone(work),
+                    true => work(),
+                    false => {}
                 }
             });
             // Whoever sends or receives at the other ends sees that nobody is here any more.
@@ -115,6 +120,15 @@ impl Pipeline<'_, '_> {
             None => Ok(()),
         };
         (written, result)
+    }
+
+    /// Whether all threads have a batch to run. If not, those that have none help with the products of the others.
+    fn has_a_batch_for_every_thread(&self, todo: &[Todo]) -> bool {
+        let threads = rayon::current_num_threads();
+        let examples = || todo.iter().flat_map(|(_, examples)| examples.clone());
+        let tokens: usize = examples().map(|e| self.plan.census.tokens_of(e)).sum();
+        let batches = tokens / self.pieces.batch_tokens.max(1);
+        self.workers >= threads && batches.min(examples().count()) >= threads
     }
 
     fn halted(&self, failure: &Failure) -> bool {

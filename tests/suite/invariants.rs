@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The architectures of the goldens, with random weights.
-fn models() -> Vec<(String, Transformer)> {
+pub(crate) fn models() -> Vec<(String, Transformer)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let entries = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path());
     let mut folders: Vec<_> = entries
@@ -54,7 +54,7 @@ fn every_family_is_here() {
 }
 
 /// Random texts that a model can read.
-fn texts(model: &Transformer, count: usize, longest: usize, seed: u64) -> Vec<Vec<u32>> {
+pub(crate) fn texts(model: &Transformer, count: usize, longest: usize, seed: u64) -> Vec<Vec<u32>> {
     let (vocab, context) = (model.spec().vocab as u32, model.spec().context);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -65,11 +65,11 @@ fn texts(model: &Transformer, count: usize, longest: usize, seed: u64) -> Vec<Ve
         .collect()
 }
 
-fn everything(spec: &ArchSpec) -> HookSet {
+pub(crate) fn everything(spec: &ArchSpec) -> HookSet {
     HookSet::new(spec.points())
 }
 
-fn record(model: &Transformer, batch: &Batch, set: HookSet) -> Recorder {
+pub(crate) fn record(model: &Transformer, batch: &Batch, set: HookSet) -> Recorder {
     let mut recorder = Recorder::new(set);
     let mut whole = NoHook;
     let mut stack = Stack(vec![&mut recorder, &mut whole]);

@@ -11,6 +11,7 @@ mod checkpoints;
 mod cli;
 mod datasets;
 mod families;
+mod fast;
 mod gguf;
 mod golden;
 mod hostile;

@@ -1,9 +1,12 @@
 //! Activation functions.
 
 use super::kernel::{f32_slice, fits, in_f32, values};
+use super::simd::{self, dispatch, erf, map, map_two};
+use super::threads;
 use crate::error::Result;
 use crate::model::spec::Activation;
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -19,6 +22,29 @@ pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
         true => Ok(x.contiguous()?.apply_op1(Activate(activation))?),
         false => activate_composed(x, activation),
     }
+}
+
+/// An activation function times another tensor of the same shape: what a gated MLP does.
+pub fn gate(x: &Tensor, y: &Tensor, activation: Activation) -> Result<Tensor> {
+    let tracked = x.track_op() || y.track_op();
+    if !fits(&[x, y]) || tracked || x.dims() != y.dims() {
+        return Ok((activate(x, activation)? * y)?);
+    }
+    let shape = x.shape().clone();
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    let (x, y) = (values(&x), values(&y));
+    let (x, y) = (x.slice()?, y.slice()?);
+    let mut out = vec![0f32; x.len()];
+    threads::pieces(&mut out, CHUNK, |i, out| {
+        let here = i * CHUNK..i * CHUNK + out.len();
+        dispatch(Activated {
+            activation,
+            x: &x[here.clone()],
+            times: Some(&y[here]),
+            out,
+        });
+    });
+    Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
 }
 
 /// candle's `gelu` is the tanh variant, `gelu_erf` the exact one.
@@ -44,14 +70,14 @@ impl CustomOp1 for Activate {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let x = f32_slice(x, layout)?;
         let mut out = vec![0f32; x.len()];
-        let value = value(self.0);
-        out.par_chunks_mut(CHUNK)
-            .zip(x.par_chunks(CHUNK))
-            .for_each(|(out, x)| {
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = value(*x);
-                }
+        threads::pieces(&mut out, CHUNK, |i, out| {
+            dispatch(Activated {
+                activation: self.0,
+                x: &x[i * CHUNK..i * CHUNK + out.len()],
+                times: None,
+                out,
             });
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -73,16 +99,104 @@ impl CustomOp1 for Activate {
     }
 }
 
-fn value(activation: Activation) -> fn(f32) -> f32 {
-    match activation {
-        Activation::GeluErf => |x| x * normal_cdf(x),
-        Activation::GeluTanh => |x| 0.5 * x * (1.0 + gelu_inner(x).tanh()),
-        Activation::Relu => |x| x.max(0.0),
-        Activation::Silu => |x| x * sigmoid(x),
-        Activation::GeluQuick => |x| x * sigmoid(QUICK as f32 * x),
-        Activation::ReluSquared => |x| x.max(0.0) * x.max(0.0),
-        Activation::Tanh => f32::tanh,
+/// `out = activation(x) * times`
+struct Activated<'a> {
+    activation: Activation,
+    x: &'a [f32],
+    times: Option<&'a [f32]>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Activated<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.activation {
+            Activation::GeluErf => self.each(
+                simd,
+                #[inline(always)]
+                |x| gelu(simd, x),
+            ),
+            Activation::GeluTanh => self.each(
+                simd,
+                #[inline(always)]
+                |x| gelu_tanh(simd, x),
+            ),
+            Activation::GeluQuick => self.each(
+                simd,
+                #[inline(always)]
+                |x| {
+                    let steep = simd.mul_f32s(simd.splat_f32s(QUICK as f32), x);
+                    simd.mul_f32s(x, simd::sigmoid(simd, steep))
+                },
+            ),
+            Activation::Silu => self.each(
+                simd,
+                #[inline(always)]
+                |x| simd.mul_f32s(x, simd::sigmoid(simd, x)),
+            ),
+            Activation::Relu => self.each(
+                simd,
+                #[inline(always)]
+                |x| positive(simd, x),
+            ),
+            Activation::ReluSquared => self.each(
+                simd,
+                #[inline(always)]
+                |x| {
+                    let x = positive(simd, x);
+                    simd.mul_f32s(x, x)
+                },
+            ),
+            // Of poolers, on one row a text.
+            Activation::Tanh => {
+                for (i, (out, x)) in self.out.iter_mut().zip(self.x).enumerate() {
+                    *out = x.tanh() * self.times.map_or(1.0, |y| y[i]);
+                }
+            }
+        }
     }
+}
+
+impl Activated<'_> {
+    #[inline(always)]
+    fn each<S: Simd>(self, simd: S, f: impl Fn(S::f32s) -> S::f32s) {
+        match self.times {
+            None => map(simd, self.x, self.out, f),
+            Some(y) => map_two(
+                simd,
+                [self.x, y],
+                self.out,
+                #[inline(always)]
+                |x, y| simd.mul_f32s(f(x), y),
+            ),
+        }
+    }
+}
+
+/// `x (1 + erf(x / √2)) / 2`
+#[inline(always)]
+fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let erf = erf(simd, simd.mul_f32s(simd.splat_f32s(FRAC_1_SQRT_2), x));
+    let half = simd.mul_f32s(simd.splat_f32s(0.5), x);
+    simd.mul_add_e_f32s(half, erf, half)
+}
+
+/// `x (1 + tanh u) / 2`, which is `x sigmoid(2u)`.
+#[inline(always)]
+fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let cube = simd.splat_f32s(2.0 * GELU_SCALE * GELU_CUBE);
+    let slope = simd.splat_f32s(2.0 * GELU_SCALE);
+    let slope = simd.mul_add_e_f32s(cube, simd.mul_f32s(x, x), slope);
+    simd.mul_f32s(x, simd::sigmoid(simd, simd.mul_f32s(x, slope)))
+}
+
+/// The larger of `x` and 0; NaN is not below 0 and stays.
+#[inline(always)]
+fn positive<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_f32s(x, zero), zero, x)
 }
 
 fn slope(activation: Activation) -> fn(f32) -> f32 {

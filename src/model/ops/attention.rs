@@ -1,31 +1,43 @@
 //! Attention over a packed batch as one operation, for when nobody looks at its patterns.
 
 use super::kernel::{add_scaled, dot, f32_slice, fits, values};
+use super::patterns::{Scoring, attend};
 use super::softmax::softmax_row;
 use crate::error::Result;
 use crate::model::spec::Mask;
+use crate::text::batch::Batch;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Values mixed by attention, `[tokens, head, width]`, from `q` `[tokens, head, width]` and `k`, `v` `[tokens, kv_head, width]`;
-/// `texts` are the rows of each text, one text after another. `None` for tensors that it has no kernel for.
+/// `bias` gives what is added to the scores of texts of a length. `None` for tensors that it has no kernel for.
 ///
-/// It exists for gradients: composed, each group of equally long texts leaves a gradient as large as the batch. Without a graph,
-/// the composed way is faster for long texts, because its products are matrix products.
+/// Without a graph these are the kernels of [`super::scores`], softmax and [`super::mix`], one after the other. With one it exists for
+/// gradients: composed, each group of equally long texts leaves a gradient as large as the batch.
 pub(crate) fn attention(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    texts: &[Range<usize>],
-    mask: Mask,
+    [q, k, v]: [&Tensor; 3],
+    batch: &Batch,
+    scoring: Scoring,
+    bias: Option<&dyn Fn(usize) -> Result<Tensor>>,
 ) -> Result<Option<Tensor>> {
     if !fits(&[q, k, v]) {
         return Ok(None);
     }
+    let covered = q.dim(0)? == batch.tokens();
+    if covered && !q.track_op() && !k.track_op() && !v.track_op() {
+        return attend([q, k, v], batch, scoring, bias);
+    }
+    let plain = scoring.window.is_none()
+        && scoring.scale == (q.dim(2)? as f64).powf(-0.5)
+        && scoring.softcap.is_none()
+        && bias.is_none();
+    if !plain {
+        return Ok(None);
+    }
     let op = Attention {
-        texts: texts.to_vec(),
-        mask,
+        texts: batch.segments().to_vec(),
+        mask: scoring.mask,
     };
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     Ok(Some(q.apply_op3(&k, &v, op)?))

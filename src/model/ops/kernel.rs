@@ -27,7 +27,7 @@ pub(super) fn in_f32<const N: usize>(
 }
 
 /// In f32 if it has 16 bits, else as it is.
-pub(in crate::model) fn widened(tensor: &Tensor) -> Result<Tensor> {
+pub(super) fn widened(tensor: &Tensor) -> Result<Tensor> {
     match is_half(tensor.dtype()) {
         true => Ok(tensor.to_dtype(DType::F32)?),
         false => Ok(tensor.clone()),

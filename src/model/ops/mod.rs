@@ -3,21 +3,29 @@
 //! candle's fused operations drop gradients, and are denied everywhere (clippy's `disallowed-methods`); its composed ones have them,
 //! but a training step spends most of its time on their many small passes. The kernels here take f32 on the CPU. Whatever else comes
 //! goes the composed way (16 bits: the kernels, rounded), which is also what the tests compare with: kernels with composed operations in f64, composed gradients
-//! with central differences. Kernels have first derivatives only.
+//! with central differences. Kernels have first derivatives only. Products of weights and attention have kernels without gradients, for when
+//! no argument tracks a graph; where one does, they go the composed way.
 
 mod activation;
 mod attention;
 mod kernel;
+mod matrix;
 mod norm;
+mod patterns;
+mod product;
 mod rope;
+mod simd;
 mod softmax;
+mod threads;
 
-pub use activation::activate;
+pub use activation::{activate, gate};
 pub(super) use attention::attention;
-pub(super) use kernel::widened;
+pub use matrix::Matrix;
 pub use norm::{layer_norm, rms_norm};
+pub(super) use patterns::{Scoring, mix, scores};
 pub use rope::rope;
 pub use softmax::{cross_entropy, softmax};
+pub use threads::alone;
 
 use crate::error::Result;
 use candle_core::Tensor;
@@ -30,6 +38,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     };
     if let Some(y) = rounded {
         return y;
+    }
+    if let Some(y) = matrix::untracked(x, weight, bias)? {
+        return Ok(y);
     }
     let y = x.matmul(&weight.t()?)?;
     Ok(match bias {

@@ -1,11 +1,14 @@
 //! Layer norm and RMS norm.
 
 use super::kernel::{dot, f32_slice, fits, in_f32, values, width};
+use super::simd::dispatch;
+use super::threads;
 use crate::error::Result;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Shape, Tensor, bail};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd};
+use std::ops::Add;
 
-/// Rows that one task takes at least.
+/// Rows that one task takes.
 const ROWS: usize = 64;
 
 /// Layer normalisation over the last axis (Ba et al. 2016): mean and biased variance.
@@ -57,16 +60,56 @@ struct LayerNorm(f64);
 
 impl LayerNorm {
     /// The row with mean 0 and variance 1, and what it was divided by, inverted.
+    #[inline(always)]
     fn normed(&self, x: &[f32], out: &mut [f32]) -> f32 {
         // In f64: in f32 the mean itself would be off by more than what is left after it is taken away.
-        let mean = x.iter().map(|v| f64::from(*v)).sum::<f64>() / x.len() as f64;
+        let mean = sum(x, f64::from) / x.len() as f64;
         for (out, x) in out.iter_mut().zip(x) {
             *out = (f64::from(*x) - mean) as f32;
         }
-        let variance = out.iter().map(|v| v.powi(2)).sum::<f32>() / x.len() as f32;
+        let variance = sum(out, |v| v * v) / x.len() as f32;
         let scale = 1.0 / (variance + self.0 as f32).sqrt();
         out.iter_mut().for_each(|v| *v *= scale);
         scale
+    }
+}
+
+/// The sum of a function over a row. Sixteen sums side by side, because one would wait for each addition; the order is fixed.
+#[inline(always)]
+fn sum<T: Copy + Default + Add<Output = T>>(x: &[f32], f: impl Fn(f32) -> T) -> T {
+    let (sixteens, rest) = x.as_chunks::<16>();
+    let mut sums = [T::default(); 16];
+    for sixteen in sixteens {
+        for i in 0..16 {
+            sums[i] = sums[i] + f(sixteen[i]);
+        }
+    }
+    let tail = rest.iter().map(|x| f(*x));
+    sums.into_iter().chain(tail).fold(T::default(), T::add)
+}
+
+/// Normalises rows, compiled for the widest vectors.
+struct LayerNormRows<'a> {
+    norm: &'a LayerNorm,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for LayerNormRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.weight.len();
+        let rows = self.out.chunks_exact_mut(width);
+        for (out, x) in rows.zip(self.x.chunks_exact(width)) {
+            self.norm.normed(x, out);
+            for ((out, weight), bias) in out.iter_mut().zip(self.weight).zip(self.bias) {
+                *out = *out * weight + bias;
+            }
+        }
     }
 }
 
@@ -89,15 +132,15 @@ impl CustomOp3 for LayerNorm {
         let weight = of_width(f32_slice(weight, weight_layout)?, width)?;
         let bias = of_width(f32_slice(bias, bias_layout)?, width)?;
         let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(width)
-            .zip(x.par_chunks(width))
-            .with_min_len(ROWS)
-            .for_each(|(out, x)| {
-                self.normed(x, out);
-                for ((out, weight), bias) in out.iter_mut().zip(weight).zip(bias) {
-                    *out = *out * weight + bias;
-                }
+        threads::pieces(&mut out, ROWS * width, |i, out| {
+            dispatch(LayerNormRows {
+                norm: self,
+                x: &x[i * ROWS * width..][..out.len()],
+                weight,
+                bias,
+                out,
             });
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -147,8 +190,33 @@ struct RmsNorm(f64);
 
 impl RmsNorm {
     /// The inverse of the row's root mean square.
+    #[inline(always)]
     fn scale(&self, x: &[f32]) -> f32 {
-        1.0 / (dot(x, x) / x.len() as f32 + self.0 as f32).sqrt()
+        1.0 / (sum(x, |v| v * v) / x.len() as f32 + self.0 as f32).sqrt()
+    }
+}
+
+/// Normalises rows, compiled for the widest vectors.
+struct RmsNormRows<'a> {
+    norm: &'a RmsNorm,
+    x: &'a [f32],
+    weight: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for RmsNormRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.weight.len();
+        let rows = self.out.chunks_exact_mut(width);
+        for (out, x) in rows.zip(self.x.chunks_exact(width)) {
+            let scale = self.norm.scale(x);
+            for ((out, x), weight) in out.iter_mut().zip(x).zip(self.weight) {
+                *out = x * scale * weight;
+            }
+        }
     }
 }
 
@@ -168,15 +236,14 @@ impl CustomOp2 for RmsNorm {
         let x = f32_slice(x, layout)?;
         let weight = of_width(f32_slice(weight, weight_layout)?, width)?;
         let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(width)
-            .zip(x.par_chunks(width))
-            .with_min_len(ROWS)
-            .for_each(|(out, x)| {
-                let scale = self.scale(x);
-                for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
-                    *out = x * scale * weight;
-                }
+        threads::pieces(&mut out, ROWS * width, |i, out| {
+            dispatch(RmsNormRows {
+                norm: self,
+                x: &x[i * ROWS * width..][..out.len()],
+                weight,
+                out,
             });
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

@@ -1,9 +1,11 @@
 //! Rotation of queries and keys.
 
 use super::kernel::{f32_slice, fits, in_f32};
+use super::simd::dispatch;
+use super::threads;
 use crate::error::Result;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Shape, Tensor, bail};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd};
 
 /// Rotates pairs of coordinates, the first half of a head's width paired with the second (Llama's convention): `x`
 /// `[tokens, head, width]`, `cos` and `sin` `[tokens, width / 2]`.
@@ -29,6 +31,44 @@ pub(super) fn rope_composed(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Te
     let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
     let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
     Ok(Tensor::cat(&[first, second], D::Minus1)?)
+}
+
+/// Tokens that one task takes.
+const TOKENS: usize = 64;
+
+/// Rotates the heads of tokens, compiled for the widest vectors.
+struct Turn<'a> {
+    x: &'a [f32],
+    cos: &'a [f32],
+    sin: &'a [f32],
+    /// Numbers in a token, and in a head.
+    sizes: [usize; 2],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let [token, width] = self.sizes;
+        let half = width / 2;
+        let angles = self.cos.chunks_exact(half).zip(self.sin.chunks_exact(half));
+        let tokens = self
+            .out
+            .chunks_exact_mut(token)
+            .zip(self.x.chunks_exact(token));
+        for ((out, x), (cos, sin)) in tokens.zip(angles) {
+            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                let (a, b) = x.split_at(half);
+                let (first, second) = out.split_at_mut(half);
+                for i in 0..half {
+                    first[i] = a[i] * cos[i] - b[i] * sin[i];
+                    second[i] = b[i] * cos[i] + a[i] * sin[i];
+                }
+            }
+        }
+    }
 }
 
 struct Rope;
@@ -66,20 +106,17 @@ impl CustomOp3 for Rope {
         let x = f32_slice(x, layout)?;
         let (cos, sin) = (f32_slice(cos, cos_layout)?, f32_slice(sin, sin_layout)?);
         let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(heads * width)
-            .zip(x.par_chunks(heads * width))
-            .zip(cos.par_chunks(half).zip(sin.par_chunks(half)))
-            .with_min_len(64)
-            .for_each(|((out, x), (cos, sin))| {
-                for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                    let (a, b) = x.split_at(half);
-                    let (first, second) = out.split_at_mut(half);
-                    for i in 0..half {
-                        first[i] = a[i] * cos[i] - b[i] * sin[i];
-                        second[i] = b[i] * cos[i] + a[i] * sin[i];
-                    }
-                }
+        let token = heads * width;
+        threads::pieces(&mut out, TOKENS * token, |i, out| {
+            let first = i * TOKENS;
+            dispatch(Turn {
+                x: &x[first * token..][..out.len()],
+                cos: &cos[first * half..],
+                sin: &sin[first * half..],
+                sizes: [token, width],
+                out,
             });
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

@@ -1,9 +1,15 @@
 //! Softmax, and the cross-entropy of what it predicts.
 
 use super::kernel::{dot, f32_slice, fits, values, width};
+use super::simd::{dispatch, exp};
+use super::threads;
 use crate::error::Result;
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor, bail};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+/// Rows that one task takes.
+const ROWS: usize = 64;
 
 /// Softmax over the last axis. A row that is all `-inf` has no softmax; the masks of this crate never make one.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -22,13 +28,65 @@ pub(super) fn softmax_composed(x: &Tensor) -> Result<Tensor> {
 
 /// Writes the softmax of a row; returns the logarithm of the sum of its exponentials.
 pub(super) fn softmax_row(x: &[f32], out: &mut [f32]) -> f32 {
-    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for (out, x) in out.iter_mut().zip(x) {
-        *out = (x - largest).exp();
-    }
-    let sum: f32 = out.iter().sum();
-    out.iter_mut().for_each(|v| *v /= sum);
+    out.copy_from_slice(x);
+    let (largest, sum) = dispatch(SoftmaxRows {
+        width: out.len(),
+        rows: out,
+    });
     largest + sum.ln()
+}
+
+/// Turns rows into their softmax.
+struct SoftmaxRows<'a> {
+    rows: &'a mut [f32],
+    width: usize,
+}
+
+impl WithSimd for SoftmaxRows<'_> {
+    /// What [`softmax_in_place`] says of the last row.
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (f32, f32) {
+        let mut last = (0.0, 0.0);
+        for row in self.rows.chunks_exact_mut(self.width) {
+            last = softmax_in_place(simd, row);
+        }
+        last
+    }
+}
+
+/// Turns a row into its softmax; returns its maximum and the sum of the exponentials of what the others lie below it.
+#[inline(always)]
+pub(super) fn softmax_in_place<S: Simd>(simd: S, row: &mut [f32]) -> (f32, f32) {
+    let (vectors, rest) = S::as_mut_simd_f32s(row);
+    let lanes = vectors
+        .iter()
+        .fold(simd.splat_f32s(f32::NEG_INFINITY), |m, x| {
+            simd.max_f32s(m, *x)
+        });
+    let largest = rest
+        .iter()
+        .copied()
+        .fold(simd.reduce_max_f32s(lanes), f32::max);
+    let shift = simd.splat_f32s(largest);
+    let mut sums = simd.splat_f32s(0.0);
+    for x in vectors.iter_mut() {
+        *x = exp(simd, simd.sub_f32s(*x, shift));
+        sums = simd.add_f32s(sums, *x);
+    }
+    if !rest.is_empty() {
+        let last = exp(simd, simd.sub_f32s(simd.partial_load_f32s(rest), shift));
+        simd.partial_store_f32s(rest, last);
+        sums = simd.add_f32s(sums, simd.partial_load_f32s(rest));
+    }
+    let sum = simd.reduce_sum_f32s(sums);
+    let divisor = simd.splat_f32s(sum);
+    for x in vectors {
+        *x = simd.div_f32s(*x, divisor);
+    }
+    rest.iter_mut().for_each(|x| *x /= sum);
+    (largest, sum)
 }
 
 struct Softmax;
@@ -40,14 +98,10 @@ impl CustomOp1 for Softmax {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let width = width(layout.dims())?;
-        let x = f32_slice(x, layout)?;
-        let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(width)
-            .zip(x.par_chunks(width))
-            .with_min_len(64)
-            .for_each(|(out, x)| {
-                softmax_row(x, out);
-            });
+        let mut out = f32_slice(x, layout)?.to_vec();
+        threads::pieces(&mut out, ROWS * width, |_, rows| {
+            dispatch(SoftmaxRows { rows, width });
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

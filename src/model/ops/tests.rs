@@ -6,6 +6,7 @@ use super::rope::rope_composed;
 use super::softmax::{cross_entropy_composed, softmax_composed};
 use super::*;
 use crate::model::spec::{Activation, Mask};
+use crate::text::batch::Batch;
 use candle_core::{DType, Device, Var};
 
 fn random(seed: u64, shape: &[usize], spread: f64) -> Tensor {
@@ -214,6 +215,112 @@ fn the_gradients_of_kernels_are_those_of_composed_operations() {
     );
 }
 
+/// Scores without extras.
+fn plain(width: usize, mask: Mask) -> Scoring {
+    Scoring {
+        scale: (width as f64).powf(-0.5),
+        softcap: None,
+        mask,
+        window: None,
+    }
+}
+
+/// In one go and in stages, to the last bit, and as composed in f64; with everything that scores can have.
+#[test]
+fn attention_computes_the_same_whether_or_not_somebody_looks() {
+    let lengths = [1usize, 5, 5, 17, 100];
+    let texts: Vec<Vec<u32>> = lengths.iter().map(|n| vec![0; *n]).collect();
+    let batch = Batch::new(&texts).unwrap();
+    let tokens = batch.tokens();
+    let bias_of =
+        |rows: usize| move |length: usize| Ok(f32_random(7, &[4, rows.min(length), length], 1.0));
+    let (one, each) = (bias_of(1), bias_of(usize::MAX));
+    let biases: [Option<&dyn Fn(usize) -> Result<Tensor>>; 3] = [None, Some(&one), Some(&each)];
+    let mut seed = 0;
+    for (mask, kv_heads, window) in [
+        (Mask::Bidirectional, 4, None),
+        (Mask::Bidirectional, 2, Some(3)),
+        (Mask::Causal, 1, None),
+        (Mask::Causal, 4, Some(7)),
+    ] {
+        for bias in biases {
+            seed += 1;
+            let scoring = Scoring {
+                softcap: (seed % 2 == 0).then_some(3.0),
+                window,
+                ..plain(10, mask)
+            };
+            let q = f32_random(seed, &[tokens, 4, 10], 2.0);
+            let k = f32_random(seed + 100, &[tokens, kv_heads, 10], 2.0);
+            let v = f32_random(seed + 200, &[tokens, kv_heads, 10], 2.0);
+            let at_once = attention([&q, &k, &v], &batch, scoring, bias);
+            let at_once = at_once.unwrap().unwrap();
+            let [q64, k64, v64] = [&q, &k, &v].map(|x| x.to_dtype(DType::F64).unwrap());
+            let (mut staged, mut composed) = (Vec::new(), Vec::new());
+            for group in batch.groups() {
+                let texts = &batch.segments()[group.clone()];
+                let bias = bias.map(|of| of(texts[0].len()).unwrap());
+                let of_group = scores(&q, &k, texts, scoring, bias.as_ref()).unwrap();
+                staged.push(mix(&softmax(&of_group).unwrap(), &v, texts).unwrap());
+                let of_group = scores(&q64, &k64, texts, scoring, bias.as_ref()).unwrap();
+                composed.push(mix(&softmax(&of_group).unwrap(), &v64, texts).unwrap());
+            }
+            let staged = Tensor::cat(&staged, 0).unwrap();
+            let bits = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(bits(&at_once), bits(&staged));
+            assert_eq!(
+                bits(&at_once),
+                bits(&alone(|| {
+                    attention([&q, &k, &v], &batch, scoring, bias)
+                        .unwrap()
+                        .unwrap()
+                }))
+            );
+            close(&at_once, &Tensor::cat(&composed, 0).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_matrix_multiplies_as_its_weight_does_and_passes_gradients() {
+    let (w, b) = (f32_random(1, &[37, 50], 1.0), f32_random(2, &[37], 1.0));
+    let matrix = Matrix::new(w.clone()).unwrap();
+    let f64s = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
+    let composed = |a: &[Tensor]| {
+        let (w, b) = (w.to_dtype(a[0].dtype())?, b.to_dtype(a[0].dtype())?);
+        linear(&a[0], &w, Some(&b))
+    };
+    let x = f32_random(3, &[21, 50], 1.0);
+    close(
+        &matrix.apply(&x, Some(&b)).unwrap(),
+        &composed(&[f64s(&x)]).unwrap(),
+    );
+    check_kernel(&[x], |a| matrix.apply(&a[0], Some(&b)), composed);
+    // What is trained stays what it was.
+    let var = Var::from_tensor(&w).unwrap();
+    let matrix = Matrix::new(var.as_tensor().clone()).unwrap();
+    let y = matrix
+        .apply(&f32_random(3, &[21, 50], 1.0), Some(&b))
+        .unwrap();
+    assert!(y.sum_all().unwrap().backward().unwrap().get(&var).is_some());
+    assert!(matrix.apply(&f32_random(3, &[21, 49], 1.0), None).is_err());
+}
+
+#[test]
+fn a_gate_is_its_activation_times_what_passes() {
+    let (x, y) = (f32_random(1, &[7, 33], 4.0), f32_random(2, &[7, 33], 2.0));
+    for activation in [
+        Activation::GeluErf,
+        Activation::GeluTanh,
+        Activation::Silu,
+        Activation::Tanh,
+    ] {
+        let [x64, y64] = [&x, &y].map(|x| x.to_dtype(DType::F64).unwrap());
+        let composed = (activate_composed(&x64, activation).unwrap() * y64).unwrap();
+        close(&gate(&x, &y, activation).unwrap(), &composed);
+    }
+}
+
 /// One text, head by head: `[tokens, head, width]`, key heads already shared.
 fn attention_composed(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tensor> {
     let (length, _, width) = q.dims3()?;
@@ -236,7 +343,8 @@ fn attention_composed(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<
 
 #[test]
 fn packed_attention_is_attention_in_each_text_and_so_are_its_gradients() {
-    let texts = [0..1, 1..4, 4..9];
+    let batch = Batch::new(&[vec![0u32; 1], vec![0; 3], vec![0; 5]]).unwrap();
+    let texts = batch.segments();
     for (mask, kv_heads) in [
         (Mask::Causal, 4),
         (Mask::Bidirectional, 4),
@@ -249,7 +357,7 @@ fn packed_attention_is_attention_in_each_text_and_so_are_its_gradients() {
         );
         check_kernel(
             &[q, k, v],
-            |a| Ok(attention(&a[0], &a[1], &a[2], &texts, mask)?.unwrap()),
+            |a| Ok(attention([&a[0], &a[1], &a[2]], &batch, plain(10, mask), None)?.unwrap()),
             |a| {
                 // Query heads 0 and 1 share key head 0: repeated one by one.
                 let of_query: Vec<u32> = (0..4).map(|h| h * kv_heads as u32 / 4).collect();
@@ -269,20 +377,17 @@ fn packed_attention_is_attention_in_each_text_and_so_are_its_gradients() {
 fn kernels_refuse_shapes_that_do_not_belong_together() {
     let x = f32_random(1, &[4, 2, 6], 1.0);
     let other = f32_random(2, &[4, 2, 5], 1.0);
-    assert!(
-        attention(
-            &x,
-            &other,
-            &other,
-            std::slice::from_ref(&(0..4)),
-            Mask::Causal
-        )
-        .is_err()
-    );
-    assert!(
-        attention(&x, &x, &x, std::slice::from_ref(&(0..3)), Mask::Causal).is_err(),
-        "a token of no text"
-    );
+    let tracked = |x: &Tensor| Var::from_tensor(x).unwrap().as_tensor().clone();
+    let refused = |other: &Tensor, tokens: usize| {
+        let batch = Batch::new(&[vec![0u32; tokens]]).unwrap();
+        let scoring = plain(6, Mask::Causal);
+        let fast = attention([&x, other, other], &batch, scoring, None);
+        let x = tracked(&x);
+        fast.is_err() && attention([&x, other, other], &batch, scoring, None).is_err()
+    };
+    assert!(refused(&other, 4));
+    assert!(refused(&x, 3), "a token of no text");
+    assert!(refused(&x, 5), "a text without tokens");
     assert!(rms_norm(&x, &f32_random(3, &[5], 1.0), 1e-5).is_err());
     let angles = f32_random(4, &[4, 2], 1.0);
     assert!(rope(&x, &angles, &angles).is_err());

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::model::spec::{ArchSpec, ScoreBias};
 use crate::model::weights::Weights;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 /// A bias of the scores with its weights.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ impl Bias {
     }
 
     /// For texts of this length: `[head, query or 1, key]`.
-    pub(in crate::model) fn scores(&self, length: usize, dtype: DType) -> Result<Tensor> {
-        let bias = match self {
+    pub(in crate::model) fn scores(&self, length: usize) -> Result<Tensor> {
+        Ok(match self {
             Bias::Alibi(slopes) => {
                 let values: Vec<f32> = slopes
                     .iter()
@@ -55,8 +55,7 @@ impl Bias {
                 let rows = table.index_select(&ids, 0)?.t()?.contiguous()?;
                 rows.reshape((heads, length, length))?
             }
-        };
-        Ok(bias.to_dtype(dtype)?)
+        })
     }
 }
 

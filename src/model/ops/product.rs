@@ -1,0 +1,527 @@
+//! Matrix products with a packed right side: weights, and the keys and values of attention.
+//!
+//! A packed matrix lies as the kernel reads it: panels of as many columns as fill two vectors (three, where there are 32 registers), row after row. Each element of a product is
+//! a sum in an order that depends on the length of the sum alone, so a row's result depends neither on the other rows nor on how the work
+//! is divided among threads.
+
+use super::simd::dispatch;
+use super::threads;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Longest part of a sum that is added up in registers: a panel's part must stay in the first-level cache.
+const DEPTH: usize = 512;
+/// Rows that pass all panels before the next ones do: with `DEPTH` columns they stay in the second-level cache.
+const BLOCK: usize = 96;
+/// Columns that are packed at once where a weight is not.
+const PART: usize = 512;
+/// Fewer operations are not worth another thread.
+const PARALLEL: usize = 1 << 21;
+
+/// How many columns a panel has on this processor.
+fn panel_width() -> usize {
+    struct Width;
+    impl WithSimd for Width {
+        type Output = usize;
+
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            vectors::<S>() * S::F32_LANES
+        }
+    }
+    dispatch(Width)
+}
+
+/// Vectors side by side in a panel. Registers hold a tile's sums, a row of the panel and a number of the left side: 6 rows by 2 vectors are 12
+/// sums in 16 registers, 8 by 3 are 24 in 32.
+const fn vectors<S: Simd>() -> usize {
+    match S::REGISTER_COUNT {
+        32.. => 3,
+        _ => 2,
+    }
+}
+
+/// The right side of a product, `[inner, columns]`.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    inner: usize,
+    columns: usize,
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self {
+            inner: 0,
+            columns: 0,
+            width: panel_width(),
+            values: Vec::new(),
+        }
+    }
+}
+
+impl Packed {
+    /// The transpose of `[columns, inner]`, whose rows begin every `stride` numbers: a weight `[out, in]`, or keys.
+    pub(super) fn transposed(x: &[f32], columns: usize, inner: usize, stride: usize) -> Self {
+        let mut packed = Self::default();
+        packed.pack_transposed(x, columns, inner, stride);
+        packed
+    }
+
+    /// `[inner, columns]` as it is, whose rows begin every `stride` numbers: values.
+    pub(super) fn plain(x: &[f32], inner: usize, columns: usize, stride: usize) -> Self {
+        let mut packed = Self::default();
+        packed.pack(x, inner, columns, stride);
+        packed
+    }
+
+    fn pack_transposed(&mut self, x: &[f32], columns: usize, inner: usize, stride: usize) {
+        self.resize(inner, columns);
+        let width = self.width;
+        let panels = self.values.chunks_exact_mut((inner * width).max(1));
+        for (panel, first) in panels.zip((0..columns).step_by(width)) {
+            for column in first..(first + width).min(columns) {
+                let row = &x[column * stride..][..inner];
+                let slots = panel[column - first..].iter_mut().step_by(width);
+                for (slot, value) in slots.zip(row) {
+                    *slot = *value;
+                }
+            }
+        }
+    }
+
+    fn pack(&mut self, x: &[f32], inner: usize, columns: usize, stride: usize) {
+        self.resize(inner, columns);
+        let width = self.width;
+        let panels = self.values.chunks_exact_mut((inner * width).max(1));
+        for (panel, first) in panels.zip((0..columns).step_by(width)) {
+            let filled = width.min(columns - first);
+            for (row, slots) in panel.chunks_exact_mut(width).enumerate() {
+                slots[..filled].copy_from_slice(&x[row * stride + first..][..filled]);
+            }
+        }
+    }
+
+    /// Room for a matrix; what a last panel has too much is zero.
+    fn resize(&mut self, inner: usize, columns: usize) {
+        self.values = vec![0.0; columns.div_ceil(self.width) * self.width * inner];
+        (self.inner, self.columns) = (inner, columns);
+    }
+
+    /// The matrix whose transpose was packed, `[columns, inner]`.
+    pub(super) fn unpacked(&self) -> Vec<f32> {
+        let mut x = vec![0.0; self.columns * self.inner];
+        let panels = self.values.chunks_exact((self.inner * self.width).max(1));
+        let blocks = x.chunks_mut((self.inner * self.width).max(1));
+        for (block, panel) in blocks.zip(panels) {
+            for (column, row) in block.chunks_exact_mut(self.inner).enumerate() {
+                let slots = panel[column..].iter().step_by(self.width);
+                for (value, slot) in row.iter_mut().zip(slots) {
+                    *value = *slot;
+                }
+            }
+        }
+        x
+    }
+
+    /// `x @ self + bias`, `[rows, columns]`, from `x` `[rows, inner]`. On all threads, unless this one is told to work alone.
+    pub(super) fn product(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let rows = x.len() / self.inner.max(1);
+        let mut out = vec![0f32; rows * self.columns];
+        let workers = match 2 * x.len() * self.columns < PARALLEL {
+            true => 1,
+            false => threads::workers(),
+        };
+        let left = Left {
+            x,
+            stride: self.inner,
+        };
+        if workers == 1 {
+            self.multiply(left, bias, &mut out, self.columns);
+        } else if rows >= 24 * workers {
+            let share = rows.div_ceil(workers).next_multiple_of(12);
+            out.par_chunks_mut(share * self.columns)
+                .zip(x.par_chunks(share * self.inner))
+                .for_each(|(out, x)| {
+                    let left = Left {
+                        x,
+                        stride: self.inner,
+                    };
+                    self.multiply(left, bias, out, self.columns);
+                });
+        } else {
+            self.product_by_columns(left, rows, bias, workers, &mut out);
+        }
+        out
+    }
+
+    /// Few rows: threads share the columns.
+    fn product_by_columns(
+        &self,
+        left: Left<'_>,
+        rows: usize,
+        bias: Option<&[f32]>,
+        workers: usize,
+        out: &mut [f32],
+    ) {
+        let panels = self.columns.div_ceil(self.width);
+        let share = panels.div_ceil(workers);
+        let shares: Vec<Range<usize>> = (0..panels)
+            .step_by(share)
+            .map(|p| p..(p + share).min(panels))
+            .collect();
+        let columns = |panels: &Range<usize>| {
+            panels.start * self.width..(panels.end * self.width).min(self.columns)
+        };
+        let parts: Vec<Vec<f32>> = shares
+            .par_iter()
+            .map(|panels| {
+                let width = columns(panels).len();
+                let mut part = vec![0f32; rows * width];
+                dispatch(Multiply {
+                    right: self,
+                    panels: panels.clone(),
+                    left,
+                    bias,
+                    out: &mut part,
+                    stride: width,
+                });
+                part
+            })
+            .collect();
+        for (panels, part) in shares.iter().zip(&parts) {
+            put_columns(out, self.columns, &columns(panels), part);
+        }
+    }
+
+    /// `out = left @ self + bias` on this thread; rows of `out` begin every `stride` numbers, and `out` ends with its last row.
+    pub(super) fn multiply(
+        &self,
+        left: Left<'_>,
+        bias: Option<&[f32]>,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        dispatch(Multiply {
+            right: self,
+            panels: 0..self.columns.div_ceil(self.width),
+            left,
+            bias,
+            out,
+            stride,
+        });
+    }
+
+    /// The parts into which a sum is cut, as equal as can be.
+    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let inner = self.inner;
+        let parts = inner.div_ceil(DEPTH).max(1);
+        (0..parts).map(move |i| i * inner / parts..(i + 1) * inner / parts)
+    }
+}
+
+/// `x @ weight.T + bias`, `[rows, columns]`, for a weight `[columns, inner]` that is not packed: it is, part by part.
+pub(super) fn product_of_plain(
+    x: &[f32],
+    weight: &[f32],
+    [columns, inner]: [usize; 2],
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    let left = Left { x, stride: inner };
+    let rows = x.len() / inner.max(1);
+    let mut out = vec![0f32; rows * columns];
+    let part = |columns: &Range<usize>, out: &mut [f32], stride: usize| {
+        let weight = &weight[columns.start * inner..columns.end * inner];
+        let packed = Packed::transposed(weight, columns.len(), inner, inner);
+        packed.multiply(left, bias.map(|b| &b[columns.clone()]), out, stride);
+    };
+    let parts = (0..columns).step_by(PART);
+    let parts: Vec<Range<usize>> = parts.map(|c| c..(c + PART).min(columns)).collect();
+    if rows == 0 || threads::workers() == 1 || parts.len() == 1 {
+        for columns_of_part in &parts {
+            part(columns_of_part, &mut out[columns_of_part.start..], columns);
+        }
+        return out;
+    }
+    let products: Vec<Vec<f32>> = parts
+        .par_iter()
+        .map(|columns| {
+            let mut out = vec![0f32; rows * columns.len()];
+            part(columns, &mut out, columns.len());
+            out
+        })
+        .collect();
+    for (part, product) in parts.iter().zip(&products) {
+        put_columns(&mut out, columns, part, product);
+    }
+    out
+}
+
+/// Puts a matrix into some columns of one that is `width` wide.
+fn put_columns(out: &mut [f32], width: usize, columns: &Range<usize>, part: &[f32]) {
+    let rows = out.chunks_exact_mut(width);
+    for (row, part) in rows.zip(part.chunks_exact(columns.len())) {
+        row[columns.clone()].copy_from_slice(part);
+    }
+}
+
+/// The left side of a product: rows that begin every `stride` numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub x: &'a [f32],
+    pub stride: usize,
+}
+
+/// A product on one thread.
+struct Multiply<'a> {
+    right: &'a Packed,
+    panels: Range<usize>,
+    left: Left<'a>,
+    bias: Option<&'a [f32]>,
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match vectors::<S>() {
+            3 => self.run::<S, 8, 3>(simd),
+            _ => self.run::<S, 6, 2>(simd),
+        }
+    }
+}
+
+/// One tile of a product: some rows by one panel, over a part of the sums.
+struct Tile<'a> {
+    left: Left<'a>,
+    depth: Range<usize>,
+    panel: &'a [f32],
+    bias: Option<&'a [f32]>,
+    stride: usize,
+    columns: usize,
+    /// Whether there are sums of earlier parts to be added to.
+    onto: bool,
+}
+
+impl Multiply<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let rows = self.out.len().div_ceil(self.stride.max(1));
+        let (width, inner) = (self.right.width, self.right.inner);
+        let first_column = self.panels.start * width;
+        for block in (0..rows).step_by(BLOCK) {
+            let block = block..(block + BLOCK).min(rows);
+            for depth in self.right.depths() {
+                for panel in self.panels.clone() {
+                    let columns = panel * width..((panel + 1) * width).min(self.right.columns);
+                    let begin = panel * width * inner;
+                    let values = &self.right.values[begin + depth.start * width..];
+                    let last = depth.end == inner;
+                    let tile = Tile {
+                        left: self.left,
+                        panel: &values[..depth.len() * width],
+                        bias: self.bias.filter(|_| last).map(|b| &b[columns.clone()]),
+                        stride: self.stride,
+                        columns: columns.len(),
+                        onto: depth.start > 0,
+                        depth: depth.clone(),
+                    };
+                    let at = columns.start - first_column;
+                    tile.down::<S, ROWS, VECTORS>(simd, block.clone(), at, self.out);
+                }
+            }
+        }
+    }
+}
+
+impl Tile<'_> {
+    /// All rows of a block, as many at once as registers allow.
+    #[inline(always)]
+    fn down<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        at: usize,
+        out: &mut [f32],
+    ) {
+        let mut row = rows.start;
+        while row + ROWS <= rows.end {
+            self.sum::<S, ROWS, VECTORS>(simd, row, at, out);
+            row += ROWS;
+        }
+        while row + 4 <= rows.end {
+            self.sum::<S, 4, VECTORS>(simd, row, at, out);
+            row += 4;
+        }
+        match rows.end - row {
+            3 => self.sum::<S, 3, VECTORS>(simd, row, at, out),
+            2 => self.sum::<S, 2, VECTORS>(simd, row, at, out),
+            1 => self.sum::<S, 1, VECTORS>(simd, row, at, out),
+            _ => {}
+        }
+    }
+
+    /// `ROWS` rows by one panel.
+    #[inline(always)]
+    fn sum<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        at: usize,
+        out: &mut [f32],
+    ) {
+        let (panel, _) = S::as_simd_f32s(self.panel);
+        let (panel, _) = panel.as_chunks::<VECTORS>();
+        let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+        for (i, slot) in rows.iter_mut().enumerate() {
+            let start = (row + i) * self.left.stride + self.depth.start;
+            *slot = &self.left.x[start..][..panel.len()];
+        }
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+        // By index, so that the compiler sees that all of them are within bounds.
+        #[allow(clippy::needless_range_loop, reason = "it is twice as fast")]
+        for i in 0..panel.len() {
+            let right = panel[i];
+            for row in 0..ROWS {
+                let left = simd.splat_f32s(rows[row][i]);
+                for vector in 0..VECTORS {
+                    let sum = sums[row][vector];
+                    sums[row][vector] = simd.mul_add_e_f32s(left, right[vector], sum);
+                }
+            }
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let out = &mut out[(row + i) * self.stride + at..][..self.columns];
+            self.store(simd, sums, out);
+        }
+    }
+
+    /// Adds sums to those of earlier parts, and to the bias after the last.
+    #[inline(always)]
+    fn store<S: Simd>(&self, simd: S, sums: &[S::f32s], out: &mut [f32]) {
+        for (j, sum) in sums.iter().enumerate() {
+            let start = (j * S::F32_LANES).min(out.len());
+            let end = (start + S::F32_LANES).min(out.len());
+            let out = &mut out[start..end];
+            let mut sum = *sum;
+            if self.onto {
+                sum = simd.add_f32s(sum, load(simd, out));
+            }
+            if let Some(bias) = self.bias {
+                sum = simd.add_f32s(sum, load(simd, &bias[start..end]));
+            }
+            match S::as_mut_simd_f32s(out) {
+                ([whole], _) => *whole = sum,
+                (_, part) => simd.partial_store_f32s(part, sum),
+            }
+        }
+    }
+}
+
+/// A vector, or the part of one that there is.
+#[inline(always)]
+fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(x) {
+        ([whole], _) => *whole,
+        (_, part) => simd.partial_load_f32s(part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{Rng, SeedableRng};
+
+    fn random(seed: u64, n: usize) -> Vec<f32> {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    /// In f64: `x` `[rows, inner]`, `w` `[columns, inner]`.
+    fn exact(x: &[f32], w: &[f32], bias: &[f32], inner: usize) -> Vec<f64> {
+        x.chunks_exact(inner)
+            .flat_map(|x| {
+                w.chunks_exact(inner).zip(bias).map(move |(w, b)| {
+                    let products = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                    products.sum::<f64>() + f64::from(*b)
+                })
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn products_are_those_of_f64(rows in 1usize..40, columns in 1usize..70, inner in 1usize..1200) {
+            let (x, w) = (random(1, rows * inner), random(2, columns * inner));
+            let bias = random(3, columns);
+            let packed = Packed::transposed(&w, columns, inner, inner);
+            prop_assert_eq!(&packed.unpacked(), &w);
+            let y = packed.product(&x, Some(&bias));
+            for (y, exact) in y.iter().zip(exact(&x, &w, &bias, inner)) {
+                prop_assert!((f64::from(*y) - exact).abs() < 1e-6 * (inner as f64).sqrt() + 1e-6);
+            }
+            // The other way to pack the same matrix.
+            let mut transposed = vec![0.0; w.len()];
+            for (i, value) in w.iter().enumerate() {
+                transposed[i % inner * columns + i / inner] = *value;
+            }
+            let other = Packed::plain(&transposed, inner, columns, columns);
+            prop_assert_eq!(other.product(&x, Some(&bias)), y);
+        }
+    }
+
+    #[test]
+    fn a_row_depends_neither_on_the_others_nor_on_threads() {
+        let (columns, inner) = (1000, 600);
+        let x = random(1, 100 * inner);
+        let packed = Packed::transposed(&random(2, columns * inner), columns, inner, inner);
+        let all = packed.product(&x, None);
+        assert_eq!(all, threads::alone(|| packed.product(&x, None)));
+        for rows in [1, 3, 11] {
+            let few = packed.product(&x[..rows * inner], None);
+            assert_eq!(few, all[..rows * columns]);
+        }
+    }
+
+    #[test]
+    fn every_width_of_vectors_computes_the_same() {
+        let (rows, columns, inner) = (29, 75, 130);
+        let (x, w) = (random(1, rows * inner), random(2, columns * inner));
+        let exact = exact(&x, &w, &vec![0.0; columns], inner);
+        fn on<S: Simd>(simd: S, x: &[f32], w: &[f32], [columns, inner]: [usize; 2]) -> Vec<f32> {
+            let mut packed = Packed {
+                width: vectors::<S>() * S::F32_LANES,
+                ..Packed::default()
+            };
+            packed.pack_transposed(w, columns, inner, inner);
+            let mut out = vec![0.0; x.len() / inner * columns];
+            let multiply = Multiply {
+                panels: 0..columns.div_ceil(packed.width),
+                left: Left { x, stride: inner },
+                bias: None,
+                out: &mut out,
+                stride: columns,
+                right: &packed,
+            };
+            multiply.with_simd(simd);
+            out
+        }
+        let shape = [columns, inner];
+        for y in [
+            on(pulp::Scalar::new(), &x, &w, shape),
+            on(pulp::Scalar128b, &x, &w, shape),
+            on(pulp::Scalar256b, &x, &w, shape),
+            on(pulp::Scalar512b, &x, &w, shape),
+        ] {
+            for (y, exact) in y.iter().zip(&exact) {
+                assert!((f64::from(*y) - exact).abs() < 1e-5);
+            }
+        }
+    }
+}
