@@ -1,18 +1,22 @@
 //! `plumb probe`: a probe a layer, with controls, as table and chart.
 
+mod kinds;
+mod rows;
+
 use super::output::{OutputFolder, command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    DEFAULT_GRID, Kind, LabelledRows, Labels, Lambda, LayerResult, SweepParams, group_ids,
-    labels_of, natural_kind, probe_layer, spelled,
+    Companions, DEFAULT_GRID, Kind, LabelledRows, Labels, Lambda, LayerResult, SweepParams,
+    group_ids, labels_of, natural_kind, probe_layer_with, spelled,
 };
 use crate::error::{Error, Result};
+use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
 use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source, SplitCard, ranges_of};
 use crate::report::table::stdout_is_styled;
-use crate::store::{Pool, Run};
 use crate::text::dataset::Values;
 use crate::text::split::{self, Split};
-use clap::ValueEnum;
+use kinds::KindArgs;
+use rows::{RowArgs, Rows};
 use std::path::{Path, PathBuf};
 
 /// Train a linear probe on every hook point of a run, beside its controls.
@@ -22,19 +26,23 @@ Examples:
   plumb probe run/ --label truth --group entity
   plumb probe run/ --label label --split-column split --lambda 0.01 --out probe/
   plumb probe run/ --label latitude,longitude --kind ridge
+  plumb probe dev/ --test-run test/ --label upos --subwords last      words of CoNLL-U files, extracted with --pool none
+  plumb probe run/ --label country --span-column city                 the tokens of an entity
+  plumb probe run/ --label truth --per-head                           every head of attn_z by itself
 
 Features are standardised with the statistics of the training rows. The penalty λ is the same for all kinds: mean loss
 + λ/2·‖W‖², the intercept free (scikit-learn's C is 1/(n·λ), its ridge alpha is n·λ). Beside each score stand the majority
 class (or the mean) and the mean over probes trained on shuffled labels.")]
 pub(super) struct Args {
-    /// Folder of a run with one row a text
+    /// Folder of a run
     run: PathBuf,
     /// Column with the label; several numeric ones, separated by commas, are learned together
     #[arg(long, value_name = "C,…", value_delimiter = ',', required = true)]
     label: Vec<String>,
-    /// Kind of probe; default: ridge for numbers, logistic for everything else
-    #[arg(long, value_enum)]
-    kind: Option<KindArg>,
+    #[command(flatten)]
+    rows: RowArgs,
+    #[command(flatten)]
+    kinds: KindArgs,
     /// Penalty; default: chosen for each layer by 5 folds of the training rows
     #[arg(long, value_name = "X")]
     lambda: Option<f64>,
@@ -72,12 +80,6 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum KindArg {
-    Logistic,
-    Ridge,
-}
-
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let shown = args.run.clone();
     run_as(args, command_line(), &shown)
@@ -85,19 +87,28 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
 
 /// Runs under a command line and a name of the run that differ from what the process was called with.
 pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Result<String> {
-    let run = Run::open(&args.run)?;
-    refuse_token_rows(&run)?;
+    let run = Rows::open(&args.run, &args.rows, &args.label)?;
     let task = Task::read(&args, &run)?;
     let out = match &args.out {
         Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
         None => None,
     };
+    let (layers, kinds) = sweep(&run, &task, args.quiet)?;
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
         command,
         label: args.label.clone(),
-        layers: sweep(&run, &task, args.quiet)?,
-        source: Source::new(shown, run.manifest()),
+        cosines: all_cosines(task.params.kind, &layers, &kinds),
+        layers,
+        kinds,
+        source: Source::new(shown, run.run().manifest()),
+        test_source: args
+            .rows
+            .test_run
+            .as_ref()
+            .zip(run.manifests().nth(1))
+            .map(|(path, manifest)| Source::new(path, manifest)),
+        rows: run.card(),
         params: task.params,
         split: task.card,
     };
@@ -105,6 +116,12 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
     if let Some(out) = out {
         out.write("probe.json", json.as_bytes())?;
         out.write_figure("chart", &report.chart())?;
+        if !report.kinds.is_empty() {
+            out.write_figure("kinds", &kinds_chart(&report))?;
+        }
+        if let Some(figure) = cosines_chart(&report) {
+            out.write_figure("cosines", &figure)?;
+        }
         out.publish()?;
     }
     match args.json {
@@ -113,20 +130,12 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
     }
 }
 
-/// Labels belong to texts, so a row must be a text: rows of one text on both sides of a split would be a leak.
-fn refuse_token_rows(run: &Run) -> Result<()> {
-    match run.manifest().plan.pool {
-        Pool::None => Err(Error::BadRun {
-            path: run.path().to_owned(),
-            problem: "it has one row a token, and labels belong to texts; extract it with --pool mean, last, first or max".to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// What is to be learned from which rows, checked before any layer is read.
 struct Task {
     params: SweepParams,
+    /// Kinds beside that of the parameters.
+    others: Vec<Kind>,
+    companions: Companions,
     labelled: LabelledRows,
     groups: Option<Vec<usize>>,
     split: Split,
@@ -134,17 +143,14 @@ struct Task {
 }
 
 impl Task {
-    fn read(args: &Args, run: &Run) -> Result<Self> {
+    fn read(args: &Args, run: &Rows) -> Result<Self> {
         let columns: Vec<(String, Values)> = args
             .label
             .iter()
             .map(|name| Ok((name.clone(), run.column(name)?)))
             .collect::<Result<_>>()?;
-        let kind = match args.kind {
-            Some(KindArg::Logistic) => Kind::Logistic,
-            Some(KindArg::Ridge) => Kind::Ridge,
-            None => natural_kind(&columns),
-        };
+        let kinds = args.kinds.kinds(natural_kind(&columns))?;
+        let kind = kinds.first().copied().unwrap_or(Kind::Logistic);
         let params = SweepParams {
             lambda: match args.lambda {
                 Some(lambda) => Lambda::Fixed(lambda),
@@ -155,6 +161,7 @@ impl Task {
             },
             seed: args.seed,
             shuffles: args.shuffles,
+            k: args.kinds.k,
             ..SweepParams::new(kind)
         };
         params.check()?;
@@ -162,24 +169,28 @@ impl Task {
         refuse_one_class(&labelled)?;
         let groups = match &args.group {
             Some(column) => Some(group_ids(&run.column(column)?)),
-            None => None,
+            None => run.texts(),
         };
         let split = divide(args, run, &labelled, groups.as_deref())?;
         let card = SplitCard {
-            how: match (&args.split_column, &args.group) {
-                (Some(column), _) => format!("column {column}"),
-                (None, Some(column)) => format!("grouped by {column}"),
-                (None, None) => "stratified".to_owned(),
+            how: match (&args.rows.test_run, &args.split_column, &args.group) {
+                (Some(test), ..) => format!("tested on {}", test.display()),
+                (_, Some(column), _) => format!("column {column}"),
+                (_, None, Some(column)) => format!("grouped by {column}"),
+                (_, None, None) if groups.is_some() => "grouped by text".to_owned(),
+                (_, None, None) => "stratified".to_owned(),
             },
             train: split.train.len(),
             test: split.test.len(),
-            unlabelled: run.rows() - labelled.rows.len(),
+            unlabelled: run.len() - labelled.rows.len(),
             left_out: split.left_out.clone(),
             train_rows: ranges_of(&split.train),
             test_rows: ranges_of(&split.test),
         };
         Ok(Self {
             params,
+            others: kinds.into_iter().skip(1).collect(),
+            companions: args.kinds.companions(run)?,
             labelled,
             groups,
             split,
@@ -204,12 +215,19 @@ fn refuse_one_class(labelled: &LabelledRows) -> Result<()> {
 /// The rows to train and to test on, among those that have a label.
 fn divide(
     args: &Args,
-    run: &Run,
+    run: &Rows,
     labelled: &LabelledRows,
     groups: Option<&[usize]>,
 ) -> Result<Split> {
     let rows = &labelled.rows;
     let of_labelled = match &args.split_column {
+        None if args.rows.test_run.is_some() => {
+            let split = split_of_runs(run, rows);
+            if let (Some(groups), Some(column)) = (groups, &args.group) {
+                refuse_straddling(&split, rows, groups, column)?;
+            }
+            split
+        }
         Some(name) => {
             let values = run.column(name)?;
             let cells: Vec<Option<String>> = rows.iter().map(|r| spelled(&values, *r)).collect();
@@ -232,6 +250,17 @@ fn divide(
         test: global(&of_labelled.test),
         left_out: of_labelled.left_out,
     })
+}
+
+/// Trains on the labelled rows of the first run, and tests on those of the second.
+fn split_of_runs(run: &Rows, rows: &[usize]) -> Split {
+    let first = run.parts().first().map_or(0, |p| p.end);
+    let cut = rows.partition_point(|row| *row < first);
+    Split {
+        train: (0..cut).collect(),
+        test: (cut..rows.len()).collect(),
+        left_out: Vec::new(),
+    }
 }
 
 /// A given split that cuts a group in two is the leak that `--group` is there to prevent.
@@ -282,28 +311,57 @@ fn stratum_name(labelled: &LabelledRows, class: usize) -> String {
     }
 }
 
-/// Layer after layer: memory holds one.
-fn sweep(run: &Run, task: &Task, quiet: bool) -> Result<Vec<LayerResult>> {
-    let points = run.point_names();
+/// Layer after layer: memory holds one. Returns the layers of the headline's kind, and those of the others.
+fn sweep(run: &Rows, task: &Task, quiet: bool) -> Result<(Vec<LayerResult>, Vec<KindLayers>)> {
+    let points = run.points();
     let bar = progress_bar(points.len() as u64, "layers", quiet);
-    let layers = points
-        .iter()
-        .map(|point| {
-            let vectors = run.vectors(point)?;
-            let x = Matrix::from_f32(vectors.rows(), vectors.width, &vectors.values)?;
-            let groups = task.groups.as_deref();
-            let layer = probe_layer(
-                point,
-                &x,
-                &task.labelled.labels,
-                &task.split,
-                groups,
-                &task.params,
-            );
-            bar.inc(1);
-            layer
-        })
-        .collect();
+    let mut layers = Vec::new();
+    let other = |kind: &Kind| KindLayers {
+        kind: *kind,
+        layers: Vec::new(),
+    };
+    let mut others: Vec<KindLayers> = task.others.iter().map(other).collect();
+    for point in &points {
+        for (name, x) in run.matrices(point)? {
+            layers.push(probe_one(&name, &x, task, &task.params)?);
+            for other in &mut others {
+                let params = SweepParams {
+                    kind: other.kind,
+                    ..task.params.clone()
+                };
+                other.layers.push(probe_one(&name, &x, task, &params)?);
+            }
+        }
+        bar.inc(1);
+    }
     bar.finish_and_clear();
-    layers
+    Ok((layers, others))
+}
+
+fn probe_one(name: &str, x: &Matrix, task: &Task, params: &SweepParams) -> Result<LayerResult> {
+    let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
+    probe_layer_with(
+        name,
+        x,
+        labels,
+        &task.split,
+        groups,
+        &task.companions,
+        params,
+    )
+}
+
+fn all_cosines(kind: Kind, layers: &[LayerResult], others: &[KindLayers]) -> Vec<Cosines> {
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let at = |(i, layer)| {
+        let rest = others
+            .iter()
+            .filter_map(|o| Some((o.kind, o.layers.get(i)?)));
+        let probes: Vec<(Kind, &LayerResult)> =
+            std::iter::once((kind, layer)).chain(rest).collect();
+        cosines(&probes)
+    };
+    layers.iter().enumerate().filter_map(at).collect()
 }

@@ -1,12 +1,14 @@
 //! A probe of every layer, as people carry it away: JSON, a table, a chart.
 
+use super::kinds::{Cosines, KindLayers};
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::inference::Estimate;
 use crate::analysis::probe::{Kind, LayerResult, SweepParams};
 use crate::figure::{Figure, Footer, LineChart, Series, Style};
 use crate::hook::{HookPoint, Site};
 use crate::store::Manifest;
-use serde::Serialize;
+use crate::text::align::Subwords;
+use serde::{Deserialize, Serialize};
 
 /// Version of the JSON that [`ProbeReport`] serialises to.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -26,8 +28,19 @@ pub struct ProbeReport {
     pub split: SplitCard,
     /// Where the activations come from.
     pub source: Source,
+    /// Where those of the test rows come from, if from another run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_source: Option<Source>,
+    /// What a row is.
+    pub rows: RowsCard,
     /// One entry a hook point, in order of depth.
     pub layers: Vec<LayerResult>,
+    /// The same of other kinds of probes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindLayers>,
+    /// The cosines between the directions of all kinds, a hook point an entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cosines: Vec<Cosines>,
 }
 
 /// How rows were divided.
@@ -82,6 +95,41 @@ pub fn rows_of(ranges: &str, count: usize) -> Option<Vec<usize>> {
     Some(rows)
 }
 
+/// What the rows of a probe are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RowsCard {
+    /// `text`, `token`, `word` or `span`.
+    pub unit: String,
+    /// How the tokens of a word or span became one vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<Subwords>,
+    /// Words or spans that no token stands for, left out: mostly those behind the end of a text that was cut.
+    #[serde(default)]
+    pub without_tokens: usize,
+    /// Whether every head was read by itself.
+    #[serde(default)]
+    pub per_head: bool,
+}
+
+impl RowsCard {
+    /// What a row is, in words: `words (first sub-word)`.
+    fn said(&self) -> Option<String> {
+        let heads = if self.per_head { ", head by head" } else { "" };
+        let how = match self.subwords {
+            Some(Subwords::First) => " (first sub-word)",
+            Some(Subwords::Last) => " (last sub-word)",
+            Some(Subwords::Mean) => " (mean of sub-words)",
+            None => "",
+        };
+        let left_out = match self.without_tokens {
+            0 => String::new(),
+            n => format!(", {n} without a token left out"),
+        };
+        let plain = self.unit == "text" && !self.per_head;
+        (!plain).then(|| format!("{}s{how}{heads}{left_out}", self.unit))
+    }
+}
+
 /// Where activations come from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Source {
@@ -134,8 +182,8 @@ impl ProbeReport {
             _ => format!("{metric} [95 %]"),
         };
         let control = match self.params.kind {
-            Kind::Logistic => "majority",
             Kind::Ridge => "mean",
+            _ => "majority",
         };
         let mut table = Table::new([
             ("layer".to_owned(), Align::Left),
@@ -176,6 +224,9 @@ impl ProbeReport {
         for (value, rows) in &split.left_out {
             notes += &format!(", {rows} of `{value}` left out");
         }
+        if let Some(rows) = self.rows.said() {
+            notes += &format!("; rows are {rows}");
+        }
         notes.push('\n');
         let mut warnings: Vec<(&str, Vec<&str>)> = Vec::new();
         for layer in &self.layers {
@@ -199,8 +250,8 @@ impl ProbeReport {
     /// The chart: the score by layer with its interval, and the controls.
     pub fn chart(&self) -> Figure {
         let metric = match self.params.kind {
-            Kind::Logistic => "accuracy",
             Kind::Ridge => "R²",
+            _ => "accuracy",
         };
         let line = |value: &dyn Fn(&LayerResult) -> Option<f64>| -> Vec<(f64, f64)> {
             let values = self.layers.iter().enumerate();
@@ -228,8 +279,8 @@ impl ProbeReport {
             },
             control(
                 match self.params.kind {
-                    Kind::Logistic => "majority class",
                     Kind::Ridge => "mean of the training rows",
+                    _ => "majority class",
                 },
                 line(&|l| Some(l.controls.majority)),
             ),
@@ -252,23 +303,33 @@ impl ProbeReport {
             x_ticks: Some(ticks),
             // Below 0 a probe is worse than a constant; how much worse says nothing.
             y_range: match self.params.kind {
-                Kind::Logistic => None,
                 Kind::Ridge => Some((-0.25, 1.0)),
+                _ => None,
             },
             series,
-            footer: Footer {
-                command: self.command.clone(),
-                data: format!(
-                    "data sha256 {} · weights sha256 {} · {} training and {} test rows · seed {}",
-                    short(&self.source.data_sha256),
-                    short(&self.source.weights_sha256),
-                    self.split.train,
-                    self.split.test,
-                    self.params.seed,
-                ),
-            },
+            footer: self.footer(),
             ..LineChart::default()
         })
+    }
+
+    /// What stands under every figure of this report.
+    pub fn footer(&self) -> Footer {
+        Footer {
+            command: self.command.clone(),
+            data: format!(
+                "data sha256 {} · weights sha256 {} · {} training and {} test rows · seed {}",
+                short(&self.source.data_sha256),
+                short(&self.source.weights_sha256),
+                self.split.train,
+                self.split.test,
+                self.params.seed,
+            ),
+        }
+    }
+
+    /// The title of an axis of hook points, and a name for each.
+    pub fn axis(&self) -> (String, Vec<String>) {
+        axis(&self.layers)
     }
 }
 

@@ -17,6 +17,7 @@ mod schema;
 mod sentence;
 mod shard;
 mod source;
+mod units;
 mod verify;
 mod writer;
 
@@ -36,5 +37,6 @@ pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
+pub use units::{TokenRows, Units, has_heads, point_and_head};
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
 pub use writer::write_atomically;

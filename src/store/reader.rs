@@ -142,28 +142,32 @@ impl Run {
     /// # Errors
     /// [`Error::NoSuchColumn`] with the nearest name; as [`Run::vectors`] for damage.
     pub fn column(&self, name: &str) -> Result<Values> {
-        let carried = &self.manifest.plan.data.columns;
-        if !carried.iter().any(|c| c == name) {
-            return Err(Error::NoSuchColumn {
-                path: self.path.clone(),
-                column: name.to_owned(),
-                available: carried.clone(),
-            });
-        }
+        self.refuse_unknown(name)?;
         let mut values: Option<Values> = None;
         self.each_array(&self.manifest.shards, name, |path, array| {
             let read = read_values(array).ok_or_else(|| damaged(path, name))?;
-            match (&mut values, read) {
-                (None, read) => values = Some(read),
-                (Some(Values::Text(a)), Values::Text(b)) => a.extend(b),
-                (Some(Values::Integer(a)), Values::Integer(b)) => a.extend(b),
-                (Some(Values::Number(a)), Values::Number(b)) => a.extend(b),
-                (Some(Values::Boolean(a)), Values::Boolean(b)) => a.extend(b),
-                _ => return Err(damaged(path, name)),
-            }
+            values = Some(match values.take() {
+                None => read,
+                Some(before) => before
+                    .followed_by(read)
+                    .ok_or_else(|| damaged(path, name))?,
+            });
             Ok(())
         })?;
         values.ok_or_else(|| damaged(&self.path, name))
+    }
+
+    /// Refuses a column that the run does not carry.
+    pub(super) fn refuse_unknown(&self, name: &str) -> Result<()> {
+        let carried = &self.manifest.plan.data.columns;
+        match carried.iter().any(|c| c == name) {
+            true => Ok(()),
+            false => Err(Error::NoSuchColumn {
+                path: self.path.clone(),
+                column: name.to_owned(),
+                available: carried.clone(),
+            }),
+        }
     }
 
     /// The example (row of the data file) of each row of the run.
@@ -182,7 +186,7 @@ impl Run {
     }
 
     /// Calls `take` with a column of these shards, piece by piece, and checks that each shard has the rows that it should.
-    fn each_array(
+    pub(super) fn each_array(
         &self,
         shards: &[ShardCard],
         column: &str,
@@ -236,7 +240,8 @@ pub(super) fn damaged(path: &Path, column: &str) -> Error {
     }
 }
 
-fn read_values(array: &ArrayRef) -> Option<Values> {
+/// The cells of a carried column; `None` for a type that no run carries.
+pub(super) fn read_values(array: &ArrayRef) -> Option<Values> {
     Some(match array.data_type() {
         DataType::Utf8 => {
             let texts = array.as_string_opt::<i32>()?;

@@ -25,6 +25,16 @@ pub(super) struct Choice {
     pub(super) not_converged: usize,
 }
 
+impl Choice {
+    /// A penalty that was not searched for.
+    pub(super) fn given(lambda: f64) -> Self {
+        Self {
+            lambda,
+            not_converged: 0,
+        }
+    }
+}
+
 impl Search {
     pub(super) fn new(grid: &[f64], folds: usize, seed: u64) -> Self {
         let mut grid = grid.to_vec();
@@ -142,7 +152,8 @@ impl Search {
     }
 }
 
-fn complement(rows: usize, held_out: &[usize]) -> Vec<usize> {
+/// The rows that are not held out.
+pub(super) fn complement(rows: usize, held_out: &[usize]) -> Vec<usize> {
     let mut kept = vec![true; rows];
     held_out.iter().for_each(|row| kept[*row] = false);
     (0..rows).filter(|row| kept[*row]).collect()

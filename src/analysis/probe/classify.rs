@@ -46,10 +46,16 @@ pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> 
         hook_point: layer.point.to_owned(),
         lambda: choice.lambda,
         main_metric: Kind::Logistic.main_metric(),
-        metrics: metrics(layer, task, fit, &mut warnings)?,
+        metrics: metrics(
+            layer,
+            task,
+            &decide(&layer.test, &fit.weights(), fit.intercepts())?,
+            &mut warnings,
+        )?,
         train_score: accuracy(&task.train, &predict(&layer.train, fit)?)?,
         controls: self::controls(layer, task, &controls)?,
         convergence: Some(fit.end),
+        starts: None,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: layer.train.rows(),
@@ -65,19 +71,24 @@ fn controls(layer: &Layer<'_>, task: &ClassTask, shuffled: &[Solution]) -> Resul
         .map(|fit| accuracy(&task.test, &predict(&layer.test, fit)?))
         .collect::<Result<_>>()?;
     Ok(Controls {
-        majority: accuracy(&task.test, &vec![majority(task).0; task.test.len()])?,
+        majority: majority_score(task)?,
         shuffled: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
     })
 }
 
-fn metrics(
+/// The accuracy of the majority class of the training rows.
+pub(super) fn majority_score(task: &ClassTask) -> Result<f64> {
+    accuracy(&task.test, &vec![majority(task).0; task.test.len()])
+}
+
+/// Metrics of the linear scores of the test rows.
+pub(super) fn metrics(
     layer: &Layer<'_>,
     task: &ClassTask,
-    fit: &Solution,
+    scores: &Matrix,
     warnings: &mut Vec<String>,
 ) -> Result<Metrics> {
-    let scores = decide(&layer.test, &fit.weights(), fit.intercepts())?;
-    let (predicted, proba) = (classes(&scores), probabilities(&scores));
+    let (predicted, proba) = (classes(scores), probabilities(scores));
     let auroc = (task.names.len() == 2).then(|| {
         let positive = task.test.iter().map(|class| *class == 1).collect();
         Auroc::new(positive, scores.as_slice())
@@ -111,7 +122,8 @@ fn predict(z: &Matrix, fit: &Solution) -> Result<Vec<usize>> {
     Ok(classes(&decide(z, &fit.weights(), fit.intercepts())?))
 }
 
-fn accuracy(truth: &[usize], predicted: &[usize]) -> Result<f64> {
+/// The share of rows that come out right.
+pub(super) fn accuracy(truth: &[usize], predicted: &[usize]) -> Result<f64> {
     let classes = truth
         .iter()
         .chain(predicted)
@@ -135,16 +147,7 @@ fn warnings(
     choice: Choice,
     controls: &[Solution],
 ) -> Vec<String> {
-    let mut warnings = layer.warnings();
-    let (class, rows) = majority(task);
-    let share = rows as f64 / task.train.len() as f64;
-    if share > IMBALANCE {
-        warnings.push(format!(
-            "{:.0} % of the training rows have the class `{}`; read balanced_accuracy beside accuracy",
-            100.0 * share,
-            task.names[class]
-        ));
-    }
+    let mut warnings = shared_warnings(layer, task);
     let failed = controls
         .iter()
         .filter(|fit| !fit.end.is_converged())
@@ -159,6 +162,21 @@ fn warnings(
         warnings.push(format!(
             "{} fits did not converge while λ was chosen",
             choice.not_converged
+        ));
+    }
+    warnings
+}
+
+/// Warnings about rows and classes, whatever the kind.
+pub(super) fn shared_warnings(layer: &Layer<'_>, task: &ClassTask) -> Vec<String> {
+    let mut warnings = layer.warnings();
+    let (class, rows) = majority(task);
+    let share = rows as f64 / task.train.len() as f64;
+    if share > IMBALANCE {
+        warnings.push(format!(
+            "{:.0} % of the training rows have the class `{}`; read balanced_accuracy beside accuracy",
+            100.0 * share,
+            task.names[class]
         ));
     }
     warnings

@@ -31,17 +31,7 @@ impl<'a> Gram<'a> {
         for i in 0..lower.nrows() {
             lower[(i, i)] += penalty;
         }
-        // On one core: the same bits on any number of them. The parallelism is over folds and layers.
-        let scratch =
-            factor::cholesky_in_place_scratch::<f64>(lower.nrows(), Par::Seq, Default::default());
-        factor::cholesky_in_place(
-            lower.as_mut(),
-            Default::default(),
-            Par::Seq,
-            MemStack::new(&mut MemBuffer::new(scratch)),
-            Default::default(),
-        )
-        .map_err(|_| Error::BadParameter {
+        let lower = cholesky(lower).ok_or_else(|| Error::BadParameter {
             name: "lambda",
             value: format!("{:e}", penalty / self.z.rows() as f64),
             problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
@@ -87,16 +77,35 @@ impl Factor<'_> {
     }
 
     fn solve(&self, rhs: &Matrix) -> Matrix {
-        let mut x = rhs.clone();
-        let lower: MatRef<'_, f64> = self.lower.as_ref();
-        solve::solve_in_place(
-            lower,
-            x.view_mut(),
-            Par::Seq,
-            MemStack::new(&mut MemBuffer::new(faer::dyn_stack::StackReq::EMPTY)),
-        );
-        x
+        solve_factored(&self.lower, rhs)
     }
+}
+
+/// `A = LLᵀ`, of which the lower triangle is read; `None` if `A` is not positive definite in `f64`.
+pub(super) fn cholesky(mut a: Mat<f64>) -> Option<Mat<f64>> {
+    // On one core: the same bits on any number of them. The parallelism is over folds and layers.
+    let scratch = factor::cholesky_in_place_scratch::<f64>(a.nrows(), Par::Seq, Default::default());
+    let done = factor::cholesky_in_place(
+        a.as_mut(),
+        Default::default(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    done.ok().map(|_| a)
+}
+
+/// `(LLᵀ)⁻¹ · rhs`.
+pub(super) fn solve_factored(lower: &Mat<f64>, rhs: &Matrix) -> Matrix {
+    let mut x = rhs.clone();
+    let lower: MatRef<'_, f64> = lower.as_ref();
+    solve::solve_in_place(
+        lower,
+        x.view_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(faer::dyn_stack::StackReq::EMPTY)),
+    );
+    x
 }
 
 #[cfg(test)]

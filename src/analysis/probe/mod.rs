@@ -5,15 +5,24 @@
 //! the squared error (ridge). In scikit-learn's terms, after a `StandardScaler` fitted on the training rows,
 //! `LogisticRegression(C = 1 / (n·λ))` and `Ridge(alpha = n·λ)` with `n` training rows.
 
+mod adam;
+mod ccs;
 mod choose;
 mod classify;
+mod companions;
 mod crossfit;
 mod data;
+mod direct;
 mod gram;
+mod k_sparse;
 mod labels;
+mod lat;
+mod lda;
 mod line_search;
 mod logistic;
 mod loss;
+mod mass_mean;
+mod mlp;
 mod params;
 mod readout;
 mod regress;
@@ -22,19 +31,23 @@ mod ridge;
 mod shuffle;
 mod solver;
 mod standardize;
+mod sums;
 mod sweep;
+mod ttpd;
 
+pub use companions::Companions;
 pub use crossfit::held_out_predictions;
 pub use data::Labels;
 pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};
-pub use params::{DEFAULT_GRID, Kind, Lambda, SweepParams};
+pub use params::{DEFAULT_GRID, DEFAULT_K, Kind, Lambda, SweepParams};
 pub use readout::{Link, Readout};
 pub use result::{Controls, LayerResult, Metrics};
 pub use ridge::{FittedRidge, Ridge, RidgeParams};
 pub use solver::{Convergence, Stop};
 pub use standardize::Standardizer;
-pub use sweep::probe_layer;
+pub use sums::ClassSums;
+pub use sweep::{probe_layer, probe_layer_with};
 
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -65,5 +78,7 @@ fn check_rows(x: &Matrix, labels: usize) -> Result<()> {
     })
 }
 
+#[cfg(test)]
+mod kind_reference;
 #[cfg(test)]
 mod reference;

@@ -10,23 +10,63 @@ use serde::Serialize;
 /// The penalties that are tried unless others are given: decades from 1e-4 to 10.
 pub const DEFAULT_GRID: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
 
+/// Coordinates of a k-sparse probe, unless another number is given.
+pub const DEFAULT_K: usize = 16;
+
 /// Which probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Logistic regression, for classes. The main metric is accuracy.
+    /// Logistic regression, for classes. The main metric is accuracy, as of all kinds but ridge.
     Logistic,
     /// Ridge regression, for numbers. The main metric is R², the mean over targets where there are several.
     Ridge,
+    /// Linear discriminant analysis.
+    Lda,
+    /// The difference of the classes' means (Marks & Tegmark 2023).
+    MassMean,
+    /// The same, tilted by the inverse of the covariance within classes.
+    MassMeanWhitened,
+    /// The first principal component of the differences of pairs (Zou et al. 2023). Two classes.
+    Lat,
+    /// Contrast-consistent search (Burns et al. 2023). Two classes; pairs.
+    Ccs,
+    /// Truth × polarity (Bürger et al. 2024). Two classes; polarity.
+    Ttpd,
+    /// Logistic regression on the `k` best coordinates (Gurnee et al. 2023).
+    KSparse,
+    /// One hidden layer: the contrast in capacity. It is no direction.
+    Mlp,
 }
 
 impl Kind {
     /// The name of the metric that controls are given in.
     pub fn main_metric(self) -> &'static str {
         match self {
-            Kind::Logistic => "accuracy",
             Kind::Ridge => "r2",
+            _ => "accuracy",
         }
+    }
+
+    /// The name, as on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Logistic => "logistic",
+            Kind::Ridge => "ridge",
+            Kind::Lda => "lda",
+            Kind::MassMean => "mass-mean",
+            Kind::MassMeanWhitened => "mass-mean-whitened",
+            Kind::Lat => "lat",
+            Kind::Ccs => "ccs",
+            Kind::Ttpd => "ttpd",
+            Kind::KSparse => "k-sparse",
+            Kind::Mlp => "mlp",
+        }
+    }
+
+    /// Whether it learns numbers; the others learn classes.
+    pub fn is_numeric(self) -> bool {
+        self == Kind::Ridge
     }
 }
 
@@ -62,6 +102,8 @@ pub struct SweepParams {
     pub tolerance: f64,
     /// Steps after which a logistic fit ends, converged or not.
     pub max_iterations: usize,
+    /// Coordinates of a k-sparse probe.
+    pub k: usize,
 }
 
 impl SweepParams {
@@ -79,6 +121,7 @@ impl SweepParams {
             bootstrap: Bootstrap::default().resamples,
             tolerance: solver.tolerance,
             max_iterations: solver.max_iterations,
+            k: DEFAULT_K,
         }
     }
 
@@ -121,10 +164,7 @@ impl SweepParams {
         choose: impl FnOnce(&Search) -> Result<Choice>,
     ) -> Result<Choice> {
         match &self.lambda {
-            Lambda::Fixed(lambda) => Ok(Choice {
-                lambda: *lambda,
-                not_converged: 0,
-            }),
+            Lambda::Fixed(lambda) => Ok(Choice::given(*lambda)),
             Lambda::Choose { grid, folds } => choose(&Search::new(grid, *folds, self.seed)),
         }
     }

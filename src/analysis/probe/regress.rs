@@ -44,6 +44,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
                 .then(|| shuffled.iter().sum::<f64>() / shuffled.len() as f64),
         },
         convergence: None,
+        starts: None,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: n,

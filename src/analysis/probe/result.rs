@@ -59,6 +59,9 @@ pub struct LayerResult {
     /// How the fit ended; none for ridge, which is solved in closed form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convergence: Option<Convergence>,
+    /// Of a CCS probe, the main metric of every random start, those of the lowest loss first: how far the score is luck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Vec<f64>>,
     /// The classes, or the targets.
     pub outputs: Vec<String>,
     /// Features of a row.

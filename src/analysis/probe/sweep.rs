@@ -1,11 +1,12 @@
 //! A probe of one layer: the rows cut and standardised, the right kind of probe called, its scores given intervals.
 
+use super::companions::Companions;
 use super::data::{ClassTask, Labels, NumberTask, check_shapes};
 use super::params::{Kind, SweepParams};
 use super::readout::{Link, Readout};
 use super::result::{LayerResult, Metrics};
 use super::standardize::Standardizer;
-use super::{classify, regress};
+use super::{classify, direct, regress};
 use crate::analysis::inference::Estimate;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -27,8 +28,33 @@ pub fn probe_layer(
     groups: Option<&[usize]>,
     params: &SweepParams,
 ) -> Result<LayerResult> {
+    probe_layer_with(
+        point,
+        x,
+        labels,
+        split,
+        groups,
+        &Companions::default(),
+        params,
+    )
+}
+
+/// The same for the kinds that must know which rows belong together.
+///
+/// # Errors
+/// As [`probe_layer`]; [`Error::BadLabel`] for a kind without what it needs.
+pub fn probe_layer_with(
+    point: &str,
+    x: &Matrix,
+    labels: &Labels,
+    split: &Split,
+    groups: Option<&[usize]>,
+    companions: &Companions,
+    params: &SweepParams,
+) -> Result<LayerResult> {
     params.check()?;
     check_shapes(x.rows(), labels, split, groups)?;
+    companions.check(x.rows())?;
     let layer = Layer::new(point, x, split, groups, params)?;
     match (params.kind, labels) {
         (
@@ -42,6 +68,17 @@ pub fn probe_layer(
         (Kind::Ridge, Labels::Numbers { names, values }) => {
             regress::probe(&layer, &NumberTask::new(names, values, split)?)
         }
+        (
+            kind,
+            Labels::Classes {
+                column,
+                names,
+                of_row,
+            },
+        ) if !kind.is_numeric() => {
+            let task = ClassTask::new(column, names, of_row, split)?;
+            direct::probe(&layer, &task, companions, split)
+        }
         (kind, labels) => Err(wrong_kind(kind, labels)),
     }
 }
@@ -51,7 +88,7 @@ fn wrong_kind(kind: Kind, labels: &Labels) -> Error {
         (Kind::Ridge, Labels::Classes { .. }) => {
             ("ridge", "the labels are classes; use a logistic probe")
         }
-        _ => ("logistic", "the labels are numbers; use a ridge probe"),
+        _ => (kind.name(), "the labels are numbers; use a ridge probe"),
     };
     Error::BadParameter {
         name: "kind",
@@ -133,6 +170,11 @@ impl<'a> Layer<'a> {
             bias.to_vec(),
             self.standardizer.clone(),
         )
+    }
+
+    /// What the features were standardised with.
+    pub(super) fn standardizer(&self) -> &Standardizer {
+        &self.standardizer
     }
 
     /// Warnings about the rows, whatever the labels.
