@@ -1,5 +1,6 @@
 //! `plumb probe`: a probe a layer, with controls, as table and chart.
 
+mod files;
 mod kinds;
 mod rows;
 
@@ -66,7 +67,7 @@ pub(super) struct Args {
     /// Probes on shuffled labels to average
     #[arg(long, value_name = "N", default_value_t = 5)]
     shuffles: usize,
-    /// Folder to make, with probe.json and the chart (.svg, .png, and its numbers as .parquet)
+    /// Folder to make, with probe.json, the chart (.svg, .png, and its numbers as .parquet) and the trained probes (probes/, for `plumb score`)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the output folder
@@ -116,6 +117,10 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
     if let Some(out) = out {
         out.write("probe.json", json.as_bytes())?;
         out.write_figure("chart", &report.chart())?;
+        let probes = files::probe_files(&report, &run)?;
+        if !probes.is_empty() {
+            out.write_folder("probes", &probes)?;
+        }
         if !report.kinds.is_empty() {
             out.write_figure("kinds", &kinds_chart(&report))?;
         }

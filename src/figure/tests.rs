@@ -418,7 +418,7 @@ fn a_heat_map_needs_a_number_for_each_pair_of_names() {
     };
     assert!(refusal(map(vec![vec![1.0]])).contains("2 row names and 1 column names"));
     assert!(refusal(map(vec![vec![1.0], vec![1.0, 2.0]])).contains("one of 2"));
-    assert!(refusal(map(vec![vec![f64::NAN]; 2])).contains("none of its cells is finite"));
+    assert!(refusal(map(vec![vec![f64::NAN]; 2])).contains("none of its values is finite"));
     let texts = HeatMap {
         texts: Some(vec![vec!["x".into()]]),
         ..map(vec![vec![1.0]; 2])

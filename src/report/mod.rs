@@ -4,4 +4,5 @@ pub mod html;
 pub mod kinds;
 pub mod notebook;
 pub mod probe;
+pub mod probe_file;
 pub mod table;

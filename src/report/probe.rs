@@ -44,7 +44,7 @@ pub struct ProbeReport {
 }
 
 /// How rows were divided.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitCard {
     /// `column NAME`, `stratified`, or `grouped by NAME`.
     pub how: String,
@@ -96,7 +96,7 @@ pub fn rows_of(ranges: &str, count: usize) -> Option<Vec<usize>> {
 }
 
 /// What the rows of a probe are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowsCard {
     /// `text`, `token`, `word` or `span`.
     pub unit: String,

@@ -1,5 +1,6 @@
 //! Activations on disk: a run is a folder with a `manifest.json` and shards of plain Parquet.
 
+mod activations;
 mod budget;
 mod certificate;
 mod compute;
@@ -21,6 +22,7 @@ mod units;
 mod verify;
 mod writer;
 
+pub use activations::{TokenVectors, token_vectors};
 pub use budget::{Budget, DEFAULT_MEMORY, Pieces};
 pub use certificate::{Certificates, SpanCheck};
 pub use disk::free_bytes;

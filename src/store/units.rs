@@ -53,7 +53,7 @@ impl Run {
                 problem: "it has one row a text, and words or tokens need one row a token; extract it with --pool none".to_owned(),
             });
         }
-        let numbers = |name: &'static str| {
+        let numbers = |name: &'static str| -> Result<Vec<Option<u32>>> {
             let mut all: Vec<Option<u32>> = Vec::new();
             self.each_array(&self.manifest().shards, name, |path, array| {
                 let array = array.as_primitive_opt::<UInt32Type>();

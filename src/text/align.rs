@@ -35,9 +35,9 @@ pub fn tokens_of(places: &[Place], spans: &[Option<Place>]) -> Vec<Vec<usize>> {
         .collect();
     let touched = |span: Place| {
         let after = order.partition_point(|i| places[*i].0 < span.1);
-        let reached = (0..after).rev().take_while(move |at| reaches[*at] > span.0);
+        let reached = (0..after).rev().take_while(|at| reaches[*at] > span.0);
         let reached: Vec<usize> = reached.map(|at| order[at]).collect();
-        let shares = move |i: &usize| shared(places[*i], span) > 0;
+        let shares = |i: &usize| shared(places[*i], span) > 0;
         reached.into_iter().filter(shares).collect::<Vec<usize>>()
     };
     let mut own = vec![Vec::new(); places.len()];

@@ -190,7 +190,7 @@ impl Rows {
     pub(in crate::cli) fn card(&self) -> RowsCard {
         let words = matches!(self.unit, UnitArg::Word | UnitArg::Span);
         RowsCard {
-            unit: unit_name(self.unit),
+            unit: unit_name(self.unit).to_owned(),
             subwords: words.then_some(self.subwords),
             without_tokens: self.parts.iter().map(|p| p.without_tokens).sum(),
             per_head: self.per_head,
