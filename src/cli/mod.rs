@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod extract;
 mod inspect;
+mod line;
 mod man;
 mod merge;
 mod model;
@@ -15,6 +16,8 @@ mod notebook;
 mod output;
 mod probe;
 mod report;
+mod run;
+mod score;
 mod tokenize;
 mod verify;
 
@@ -42,6 +45,8 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Run(run::Args),
+    Score(score::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -77,6 +82,8 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Run(args) => run::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

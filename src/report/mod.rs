@@ -5,4 +5,5 @@ pub mod kinds;
 pub mod notebook;
 pub mod probe;
 pub mod probe_file;
+pub mod score;
 pub mod table;
