@@ -1,15 +1,16 @@
 //! The kinds of probes of classes beside logistic regression: each fitted, scored and shuffled in the same way.
 
 use super::ccs::{self, STARTS};
-use super::choose::{Choice, complement};
-use super::classify::{accuracy, majority_score, metrics, shared_warnings};
+use super::choose::Choice;
 use super::companions::Companions;
 use super::data::ClassTask;
+use super::frame::complement;
+use super::judge::{hits, judge, mean, right};
 use super::logistic::{LogisticParams, classes, decide};
 use super::mlp::Mlp;
 use super::params::{Kind, Lambda, SweepParams};
 use super::readout::Link;
-use super::result::{Controls, LayerResult};
+use super::result::LayerResult;
 use super::shuffle::shuffled_rows;
 use super::standardize::Standardizer;
 use super::sums::ClassSums;
@@ -196,7 +197,8 @@ pub(super) fn probe(
         seed: params.seed,
         k: params.k,
     };
-    on.lambda = choose(params, &on, task)?.lambda;
+    let choice = choose(params, &on, task)?;
+    on.lambda = choice.lambda;
     let shuffles = match params.kind {
         Kind::Mlp => params.shuffles.min(MLP_SHUFFLES),
         _ => params.shuffles,
@@ -218,18 +220,24 @@ pub(super) fn probe(
     };
     let mut fits = fit_all(params.kind, &on, &labels, found.as_ref())?.into_iter();
     let fit = fits.next().ok_or_else(no_kind)?;
-    let score =
-        |fit: &Fitted| accuracy(&task.test, &classes(&fit.scores(&layer.test, &test_sides)?));
-    let controls: Vec<f64> = fits.map(|fit| score(&fit)).collect::<Result<_>>()?;
+    let said = |fit: &Fitted| Ok(classes(&fit.scores(&layer.test, &test_sides)?));
+    let shuffled: Vec<Vec<usize>> = fits.map(|fit| said(&fit)).collect::<Result<_>>()?;
     let starts = found.map(|found| {
         let of_start = (0..STARTS).map(|start| {
             let linear = found.oriented(start, &on, &task.train);
             let shift = found.side_shift(&linear);
-            score(&Fitted::Linear(linear, shift))
+            let said = said(&Fitted::Linear(linear, shift))?;
+            Ok(mean(&right(&task.test, &said)))
         });
         of_start.collect::<Result<Vec<f64>>>()
     });
-    let mut warnings = shared_warnings(layer, task);
+    let verdict = judge(
+        layer,
+        task,
+        &fit.scores(&layer.test, &test_sides)?,
+        hits(&task.test, &shuffled).as_deref(),
+        None,
+    )?;
     let readout = match &fit {
         Fitted::Mlp(_) => None,
         Fitted::Linear(linear, _) => {
@@ -244,29 +252,26 @@ pub(super) fn probe(
         hook_point: layer.point.to_owned(),
         lambda: on.lambda,
         main_metric: params.kind.main_metric(),
-        metrics: metrics(
-            layer,
-            task,
-            &fit.scores(&layer.test, &test_sides)?,
-            &mut warnings,
-        )?,
-        train_score: accuracy(
+        metrics: verdict.metrics,
+        inner_score: choice.inner,
+        train_score: mean(&right(
             &task.train,
             &classes(&fit.scores(&layer.train, &train_sides)?),
-        )?,
-        controls: Controls {
-            majority: majority_score(task)?,
-            shuffled: (!controls.is_empty())
-                .then(|| controls.iter().sum::<f64>() / controls.len() as f64),
-        },
+        )),
+        controls: verdict.controls,
+        gain: verdict.gain,
+        selectivity: None,
+        codelength: None,
         convergence: None,
         starts: starts.transpose()?,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: layer.train.rows(),
         n_test: layer.test.rows(),
-        warnings,
+        warnings: verdict.warnings,
         readout,
+        predictions: verdict.predictions,
+        draws: verdict.draws,
     })
 }
 
@@ -310,5 +315,8 @@ fn choose(params: &SweepParams, on: &Fitting<'_>, task: &ClassTask) -> Result<Ch
             .cmp(&right[*b])
             .then(grid[*a].total_cmp(&grid[*b]))
     });
-    Ok(Choice::given(best.map_or(PENALTY, |best| grid[best])))
+    Ok(Choice {
+        inner: best.map(|best| right[best] as f64 / on.labels.len() as f64),
+        ..Choice::given(best.map_or(PENALTY, |best| grid[best]))
+    })
 }

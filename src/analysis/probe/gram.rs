@@ -1,4 +1,4 @@
-//! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with and logistic regression is preconditioned by.
+//! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with.
 
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -36,11 +36,7 @@ impl<'a> Gram<'a> {
             value: format!("{:e}", penalty / self.z.rows() as f64),
             problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
         })?;
-        Ok(Factor {
-            z: self.z,
-            lower,
-            penalty,
-        })
+        Ok(Factor { z: self.z, lower })
     }
 }
 
@@ -53,7 +49,6 @@ fn is_dual(z: &Matrix) -> bool {
 pub(super) struct Factor<'a> {
     z: &'a Matrix,
     lower: Mat<f64>,
-    penalty: f64,
 }
 
 impl Factor<'_> {
@@ -63,17 +58,6 @@ impl Factor<'_> {
             true => self.z.transposed_times(&self.solve(y)),
             false => Ok(self.solve(&self.z.transposed_times(y)?)),
         }
-    }
-
-    /// `(ZᵀZ + ρI)⁻¹ V`; in the dual form by Woodbury's identity, `(V − Zᵀ (ZZᵀ + ρI)⁻¹ Z V) / ρ`.
-    pub(super) fn inverse_times(&self, v: &Matrix) -> Result<Matrix> {
-        if !is_dual(self.z) {
-            return Ok(self.solve(v));
-        }
-        let inside = self.z.transposed_times(&self.solve(&self.z.times(v)?))?;
-        Ok(Matrix::from_fn(v.rows(), v.cols(), |i, j| {
-            (v.at(i, j) - inside.at(i, j)) / self.penalty
-        }))
     }
 
     fn solve(&self, rhs: &Matrix) -> Matrix {
@@ -120,7 +104,6 @@ mod tests {
         for (n, d) in [(40, 7), (7, 40), (12, 12)] {
             let z = Matrix::from_fn(n, d, |_, _| rng.random_range(-1.0..1.0));
             let y = Matrix::from_fn(n, 2, |_, _| rng.random_range(-1.0..1.0));
-            let v = Matrix::from_fn(d, 3, |_, _| rng.random_range(-1.0..1.0));
             let factor = Gram::of(&z).factor(0.7).unwrap();
             // Multiplying back: (ZᵀZ + ρI) · answer.
             let back = |w: &Matrix| {
@@ -133,10 +116,6 @@ mod tests {
             };
             let zy = z.transposed_times(&y).unwrap();
             assert!(close(&back(&factor.ridge(&y).unwrap()), &zy), "{n} × {d}");
-            assert!(
-                close(&back(&factor.inverse_times(&v).unwrap()), &v),
-                "{n} × {d}"
-            );
         }
     }
 

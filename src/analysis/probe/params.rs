@@ -1,7 +1,7 @@
 //! How layers are probed.
 
 use super::check_lambda;
-use super::choose::{Choice, Search};
+use super::choose::Search;
 use super::logistic::LogisticParams;
 use crate::analysis::inference::Bootstrap;
 use crate::error::{Error, Result};
@@ -12,6 +12,9 @@ pub const DEFAULT_GRID: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
 
 /// Coordinates of a k-sparse probe, unless another number is given.
 pub const DEFAULT_K: usize = 16;
+
+/// Folds of the training rows, unless another number is given.
+const FOLDS: usize = 5;
 
 /// Which probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -96,9 +99,14 @@ pub struct SweepParams {
     pub seed: u64,
     /// Shuffles of the training labels that the `shuffled` control averages; 0 for none.
     pub shuffles: usize,
+    /// Control tasks that the `control_task` control averages, where rows have types; 0 for none.
+    pub control_tasks: usize,
+    /// Whether to compute the online codelength of the labels.
+    pub codelength: bool,
     /// Resamples for the intervals; 0 for none.
     pub bootstrap: usize,
-    /// The largest absolute entry of the gradient at which a logistic fit counts as converged.
+    /// The Euclidean length of the gradient at which a logistic fit counts as converged. Fits on folds and to shuffled labels end at 1e-4,
+    /// or at this if it is larger.
     pub tolerance: f64,
     /// Steps after which a logistic fit ends, converged or not.
     pub max_iterations: usize,
@@ -114,10 +122,12 @@ impl SweepParams {
             kind,
             lambda: Lambda::Choose {
                 grid: DEFAULT_GRID.to_vec(),
-                folds: 5,
+                folds: FOLDS,
             },
             seed: 0,
             shuffles: 5,
+            control_tasks: 3,
+            codelength: true,
             bootstrap: Bootstrap::default().resamples,
             tolerance: solver.tolerance,
             max_iterations: solver.max_iterations,
@@ -158,14 +168,11 @@ impl SweepParams {
         }
     }
 
-    /// The λ to use, chosen by `choose` where there is a choice.
-    pub(super) fn choose_lambda(
-        &self,
-        choose: impl FnOnce(&Search) -> Result<Choice>,
-    ) -> Result<Choice> {
+    /// How λ is searched: over a grid of one, where it is given.
+    pub(super) fn search(&self) -> Search {
         match &self.lambda {
-            Lambda::Fixed(lambda) => Ok(Choice::given(*lambda)),
-            Lambda::Choose { grid, folds } => choose(&Search::new(grid, *folds, self.seed)),
+            Lambda::Fixed(lambda) => Search::new(&[*lambda], FOLDS, self.seed),
+            Lambda::Choose { grid, folds } => Search::new(grid, *folds, self.seed),
         }
     }
 
