@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod score;
 mod tokenize;
+mod transfer;
 mod verify;
 
 use crate::error::Error;
@@ -45,6 +46,7 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Transfer(transfer::Args),
     Run(run::Args),
     Score(score::Args),
     Report(report::Args),
@@ -82,6 +84,7 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Transfer(args) => transfer::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),

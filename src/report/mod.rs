@@ -1,5 +1,6 @@
 //! What people carry away: reports and tables.
 
+pub mod curve;
 pub mod html;
 pub mod kinds;
 pub mod notebook;
@@ -7,3 +8,4 @@ pub mod probe;
 pub mod probe_file;
 pub mod score;
 pub mod table;
+pub mod transfer;

@@ -1,5 +1,6 @@
 //! A probe of every layer, as people carry it away: JSON, a table, a chart.
 
+use super::curve::LayerCurve;
 use super::kinds::{Cosines, KindLayers};
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::inference::Estimate;
@@ -38,6 +39,9 @@ pub struct ProbeReport {
     /// The same of other kinds of probes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<KindLayers>,
+    /// How the score grows with the training rows, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_curve: Vec<LayerCurve>,
     /// The cosines between the directions of all kinds, a hook point an entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosines: Vec<Cosines>,

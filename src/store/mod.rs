@@ -39,6 +39,6 @@ pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
-pub use units::{TokenRows, Units, has_heads, point_and_head};
+pub use units::{TokenRows, Units, point_and_head};
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
 pub use writer::write_atomically;

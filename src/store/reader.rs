@@ -1,6 +1,6 @@
 //! Reading a run back, one column at a time.
 
-use super::manifest::{Manifest, ShardCard};
+use super::manifest::{Manifest, PointCard, ShardCard};
 use crate::error::{Error, Result};
 use crate::text::dataset::Values;
 use arrow_array::cast::AsArray;
@@ -94,17 +94,7 @@ impl Run {
     /// # Errors
     /// As [`Run::vectors`].
     pub(super) fn vectors_in(&self, shards: &[ShardCard], point: &str) -> Result<Vectors> {
-        let card = self
-            .manifest
-            .point(point)
-            .ok_or_else(|| Error::NoSuchPoint {
-                point: point.to_owned(),
-                reason: format!(
-                    "the run {} holds {}",
-                    self.path.display(),
-                    self.point_names().join(", ")
-                ),
-            })?;
+        let card = self.point_card(point)?;
         let width = card
             .shape
             .iter()
@@ -129,6 +119,19 @@ impl Run {
             Ok(())
         })?;
         Ok(Vectors { width, values })
+    }
+
+    /// The card of a hook point.
+    pub(super) fn point_card(&self, point: &str) -> Result<&PointCard> {
+        let card = self.manifest.point(point);
+        card.ok_or_else(|| Error::NoSuchPoint {
+            point: point.to_owned(),
+            reason: format!(
+                "the run {} holds {}",
+                self.path.display(),
+                self.point_names().join(", ")
+            ),
+        })
     }
 
     /// The names of the hook points, in order of depth.

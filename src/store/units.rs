@@ -1,6 +1,5 @@
 //! What a run without pooling holds rows of, put together: words and spans from the vectors of their tokens.
 
-use super::manifest::PointCard;
 use super::pool::Mode;
 use super::reader::{Run, Vectors, damaged, read_values};
 use crate::error::{Error, Result};
@@ -96,10 +95,8 @@ impl Run {
         units: &Units,
         per_head: bool,
     ) -> Result<Vec<(String, Vectors)>> {
-        let heads = match self.manifest().point(point).filter(|_| per_head) {
-            Some(card) => heads_of(card),
-            None => 1,
-        };
+        let names = self.unit_names(point, per_head)?;
+        let heads = names.len();
         let mut parts: Vec<Vec<f32>> = vec![Vec::new(); heads];
         let (mut first, mut width, mut next) = (0, 0, 0);
         for shard in &self.manifest().shards {
@@ -131,14 +128,22 @@ impl Run {
             return Err(damaged(self.path(), "example"));
         }
         let width = width / heads;
-        let named = parts.into_iter().enumerate().map(|(head, values)| {
-            let name = match per_head && self.manifest().point(point).is_some_and(has_heads) {
-                true => format!("{point}.h{head}"),
-                false => point.to_owned(),
-            };
-            (name, Vectors { width, values })
-        });
-        Ok(named.collect())
+        let vectors = parts.into_iter().map(|values| Vectors { width, values });
+        Ok(names.into_iter().zip(vectors).collect())
+    }
+
+    /// The names of what [`Run::unit_vectors`] gives.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`].
+    pub fn unit_names(&self, point: &str, per_head: bool) -> Result<Vec<String>> {
+        let card = self.point_card(point)?;
+        Ok(match card.shape[..] {
+            [heads, _] if per_head && heads > 0 => {
+                (0..heads).map(|head| format!("{point}.h{head}")).collect()
+            }
+            _ => vec![point.to_owned()],
+        })
     }
 
     /// The cells of a carried column at some rows, ascending; memory holds no others.
@@ -181,18 +186,6 @@ impl Run {
             rows: (0..self.rows()).map(|row| vec![row]).collect(),
             subwords: Subwords::First,
         }
-    }
-}
-
-/// Whether the vectors of a hook point are one a head.
-pub fn has_heads(card: &PointCard) -> bool {
-    card.shape.len() == 2
-}
-
-fn heads_of(card: &PointCard) -> usize {
-    match card.shape[..] {
-        [heads, _] if heads > 0 => heads,
-        _ => 1,
     }
 }
 

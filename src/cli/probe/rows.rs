@@ -181,6 +181,11 @@ impl Rows {
         parts.collect()
     }
 
+    /// The run that is tested on, if it is another.
+    pub(in crate::cli) fn test_run(&self) -> Option<&Path> {
+        self.parts.get(1).map(|p| p.run.path())
+    }
+
     /// The first run.
     pub(in crate::cli) fn run(&self) -> &Run {
         &self.parts[0].run
@@ -232,6 +237,11 @@ impl Rows {
     /// The names of the hook points, in order of depth.
     pub(in crate::cli) fn points(&self) -> Vec<String> {
         self.run().point_names()
+    }
+
+    /// The names of the matrices at a hook point: its own, or one a head.
+    pub(in crate::cli) fn names(&self, point: &str) -> Result<Vec<String>> {
+        self.run().unit_names(point, self.per_head)
     }
 
     /// The rows at a hook point; with `--per-head`, a matrix for each of its heads.
