@@ -282,10 +282,16 @@ mod tests {
         let normal = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let draws: Vec<Vec<f64>> = (0..5)
-            .map(|number| (0..20_000).map(|_| 3.0 + f64::from(number) * normal(&mut rng)).collect())
+            .map(|number| {
+                (0..20_000)
+                    .map(|_| 3.0 + f64::from(number) * normal(&mut rng))
+                    .collect()
+            })
             .collect();
         let draws: Vec<&[f64]> = draws.iter().map(Vec::as_slice).collect();
-        let band = Bootstrap::default().simultaneous(&[3.0; 5], &draws).unwrap();
+        let band = Bootstrap::default()
+            .simultaneous(&[3.0; 5], &draws)
+            .unwrap();
         // One of the five does not vary, so that four remain: 0.95^(1/4) gives 2.49.
         assert!((band.critical - 2.49).abs() < 0.04, "{}", band.critical);
         assert_eq!(band.intervals[0], (3.0, 3.0));

@@ -103,7 +103,9 @@ pub fn brier_scores(truth: &[usize], probabilities: &Matrix) -> Vec<f64> {
     let rows = truth.iter().enumerate().map(|(row, own)| {
         let classes = probabilities.row(row).iter().enumerate().skip(first);
         let indicator = |class: usize| f64::from(u8::from(class == *own));
-        classes.map(|(class, p)| (p - indicator(class)).powi(2)).sum()
+        classes
+            .map(|(class, p)| (p - indicator(class)).powi(2))
+            .sum()
     });
     rows.collect()
 }
@@ -136,9 +138,11 @@ impl Calibration {
     pub fn new(truth: &[usize], probabilities: &Matrix) -> Self {
         let said = (0..truth.len()).map(|row| {
             let classes = probabilities.row(row).iter().enumerate();
-            classes.fold((0, f64::NEG_INFINITY), |best, (class, p)| match *p > best.1 {
-                true => (class, *p),
-                false => best,
+            classes.fold((0, f64::NEG_INFINITY), |best, (class, p)| {
+                match *p > best.1 {
+                    true => (class, *p),
+                    false => best,
+                }
             })
         });
         let (classes, confidence): (Vec<usize>, Vec<f64>) = said.unzip();
@@ -147,7 +151,11 @@ impl Calibration {
         Self {
             bin: confidence.iter().map(bin).collect(),
             confidence,
-            right: classes.iter().zip(truth).map(|(said, class)| said == class).collect(),
+            right: classes
+                .iter()
+                .zip(truth)
+                .map(|(said, class)| said == class)
+                .collect(),
         }
     }
 
@@ -171,7 +179,9 @@ impl Calibration {
     /// The expected calibration error: the distance of confidence and accuracy, averaged over rows.
     pub fn error(&self, weights: &[f64]) -> Option<f64> {
         let bins = self.bins(weights);
-        let missed = bins.iter().map(|b| b.rows * (b.confidence - b.accuracy).abs());
+        let missed = bins
+            .iter()
+            .map(|b| b.rows * (b.confidence - b.accuracy).abs());
         ratio(missed.sum(), weights.iter().sum())
     }
 }
@@ -237,7 +247,10 @@ impl Ranking {
                 false => place + 1 == places || !self.tied[place + 1],
             };
             if last {
-                see(std::mem::take(&mut positives), std::mem::take(&mut negatives));
+                see(
+                    std::mem::take(&mut positives),
+                    std::mem::take(&mut negatives),
+                );
             }
         }
     }
@@ -295,7 +308,9 @@ fn ranks((order, tied): &(Vec<usize>, Vec<bool>), weights: &[f64]) -> Vec<f64> {
         let more = tied[start + 1..].iter().take_while(|tied| **tied).count();
         let equal = &order[start..=start + more];
         let weight: f64 = equal.iter().map(|row| weights[*row]).sum();
-        equal.iter().for_each(|row| ranks[*row] = before + 0.5 * (weight + 1.0));
+        equal
+            .iter()
+            .for_each(|row| ranks[*row] = before + 0.5 * (weight + 1.0));
         before += weight;
         start += more + 1;
     }

@@ -252,6 +252,8 @@ fn params(args: &Args, kind: Kind) -> SweepParams {
         k: args.kinds.k,
         // The matrix is read against its diagonal and the best constant.
         shuffles: 0,
+        control_tasks: 0,
+        codelength: false,
         bootstrap: 0,
         ..SweepParams::new(kind)
     }

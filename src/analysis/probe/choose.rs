@@ -1,8 +1,8 @@
 //! The penalty λ, chosen by cross-validation within the training rows.
 
 use super::data::{ClassTask, NumberTask};
-use super::gram::Gram;
 use super::frame::complement;
+use super::gram::Gram;
 use super::logistic::{LogisticParams, Problem, decide};
 use super::ridge;
 use super::standardize::Standardizer;
@@ -80,7 +80,11 @@ impl Search {
     }
 
     /// The folds of the training rows.
-    pub(super) fn folds(&self, task: &ClassTask, groups: Option<&[usize]>) -> Result<Vec<Vec<usize>>> {
+    pub(super) fn folds(
+        &self,
+        task: &ClassTask,
+        groups: Option<&[usize]>,
+    ) -> Result<Vec<Vec<usize>>> {
         folds(&task.train, groups, self.folds, self.seed)
             .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))
     }
@@ -138,7 +142,10 @@ impl Search {
     /// The place of the λ with the best score. The grid falls, so the first of equals is the largest.
     fn best(&self, scores: &[f64]) -> usize {
         let places = 1..scores.len();
-        places.fold(0, |best, at| if scores[at] > scores[best] { at } else { best })
+        places.fold(
+            0,
+            |best, at| if scores[at] > scores[best] { at } else { best },
+        )
     }
 }
 

@@ -56,6 +56,8 @@ pub fn learning_curve(
             false => params.lambda.clone(),
         },
         shuffles: 0,
+        control_tasks: 0,
+        codelength: false,
         bootstrap: 0,
         ..params.clone()
     };

@@ -201,7 +201,11 @@ impl Moments {
         let scale = self.square.iter().zip(&mean).map(|(square, mean)| {
             let variance = square / self.rows - mean * mean;
             let rounding = 1e-13 * (1.0 + square / self.rows);
-            if variance > rounding { variance.sqrt() } else { 1.0 }
+            if variance > rounding {
+                variance.sqrt()
+            } else {
+                1.0
+            }
         });
         let scale = scale.collect();
         (mean, scale)

@@ -55,7 +55,9 @@ pub(super) fn judge(
             control_task,
             rivals: contest.rivals(),
         },
-        selectivity: accuracy.zip(control_task).map(|(own, control)| own - control),
+        selectivity: accuracy
+            .zip(control_task)
+            .map(|(own, control)| own - control),
         predictions: judged.predictions(),
         metrics,
         draws,
@@ -93,7 +95,9 @@ impl Judged {
         let positive = |class: usize| task.test.iter().map(|c| *c == class).collect();
         let rankings = match scores.cols() {
             1 => vec![Ranking::new(positive(1), scores.as_slice())],
-            k => (0..k).map(|c| Ranking::new(positive(c), &proba.col(c))).collect(),
+            k => (0..k)
+                .map(|c| Ranking::new(positive(c), &proba.col(c)))
+                .collect(),
         };
         let weights = vec![1.0; task.test.len()];
         Self {

@@ -180,7 +180,10 @@ impl<'a> Problem<'a> {
                 right: vec![0.0; grid.len()],
                 not_converged: 0,
             };
-            for step in of_fold.iter().flat_map(|fold| fold.steps.iter().enumerate()) {
+            for step in of_fold
+                .iter()
+                .flat_map(|fold| fold.steps.iter().enumerate())
+            {
                 found.right[step.0] += step.1.right;
                 found.not_converged += usize::from(!step.1.end.is_converged());
             }
@@ -196,7 +199,10 @@ impl<'a> Problem<'a> {
         params: LogisticParams,
     ) -> Result<Vec<Solution>> {
         let loss = Loss::fast(self.z, &[], self.classes);
-        let targets: Vec<_> = labels.iter().map(|(labels, _)| loss.targets(labels)).collect();
+        let targets: Vec<_> = labels
+            .iter()
+            .map(|(labels, _)| loss.targets(labels))
+            .collect();
         let jobs: Vec<Job<'_, f32>> = targets
             .iter()
             .zip(labels)
@@ -209,7 +215,10 @@ impl<'a> Problem<'a> {
             .collect();
         let tolerance = params.tolerance.max(SEARCH_TOLERANCE);
         let walked = walk(&loss, &jobs, tolerance, params.max_iterations);
-        walked.into_iter().map(|w| self.solution(&loss, w)).collect()
+        walked
+            .into_iter()
+            .map(|w| self.solution(&loss, w))
+            .collect()
     }
 
     /// Fits one label vector to all rows in `f64`, to the tolerance asked for.
@@ -488,7 +497,9 @@ mod tests {
                 .collect();
             let problem = Problem::new(&z, classes).unwrap();
             let params = LogisticParams::default();
-            let found = problem.search(&[&labels, &other], &folds, &grid, params).unwrap();
+            let found = problem
+                .search(&[&labels, &other], &folds, &grid, params)
+                .unwrap();
             for (labels, found) in [&labels, &other].into_iter().zip(&found) {
                 assert_eq!(found.not_converged, 0);
                 for (lambda, right) in grid.iter().zip(&found.right) {
@@ -497,11 +508,17 @@ mod tests {
                         let own: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
                         let probe = fit(&x.select(&kept), &own, classes, *lambda);
                         let said = probe.predict(&x.select(held_out)).unwrap();
-                        let hits = said.iter().zip(held_out).filter(|(c, r)| **c == labels[**r]);
+                        let hits = said
+                            .iter()
+                            .zip(held_out)
+                            .filter(|(c, r)| **c == labels[**r]);
                         hits.count() as f64
                     });
                     let expected: f64 = of_fold.sum();
-                    assert!((right - expected).abs() <= 1.0, "{n} × {d}, {lambda}: {right} {expected}");
+                    assert!(
+                        (right - expected).abs() <= 1.0,
+                        "{n} × {d}, {lambda}: {right} {expected}"
+                    );
                 }
             }
         }
@@ -521,7 +538,9 @@ mod tests {
             let logistic = params.check().unwrap();
             let alone = problem.solve_exactly(&logistic, labels, None).unwrap();
             assert!(furthest(&alone.weights, &joint.weights) < 1e-2);
-            let refined = problem.solve_exactly(&logistic, labels, Some(joint)).unwrap();
+            let refined = problem
+                .solve_exactly(&logistic, labels, Some(joint))
+                .unwrap();
             assert!(furthest(&alone.weights, &refined.weights) < 1e-4);
             assert!(refined.end.is_converged());
         }

@@ -70,7 +70,13 @@ pub(super) struct Told {
 impl<'a> Loss<'a, f64> {
     /// Of rows as they stand, all in one fold.
     pub(super) fn exact(z: &'a Matrix, classes: usize) -> Self {
-        Self::new(Cow::Borrowed(z.as_slice()), z, None, vec![z.rows()], classes)
+        Self::new(
+            Cow::Borrowed(z.as_slice()),
+            z,
+            None,
+            vec![z.rows()],
+            classes,
+        )
     }
 }
 
@@ -143,10 +149,15 @@ impl<'a, T: Axes> Loss<'a, T> {
         for (rows, fold) in &self.tasks {
             if frame.held_out != Some(*fold) {
                 let labels = &targets.labels[rows.clone()];
-                labels.iter().for_each(|label| counts[*label as usize] += 1.0);
+                labels
+                    .iter()
+                    .for_each(|label| counts[*label as usize] += 1.0);
             }
         }
-        counts.iter().map(|count| count / frame.rows as f64).collect()
+        counts
+            .iter()
+            .map(|count| count / frame.rows as f64)
+            .collect()
     }
 
     /// The loss at each of these points; those of one frame stand together.
@@ -155,8 +166,14 @@ impl<'a, T: Axes> Loss<'a, T> {
             .chunk_by(|a, b| std::ptr::eq(a.frame, b.frame))
             .collect();
         let shared: Vec<Shared<T>> = groups.par_iter().map(|g| self.shared(g)).collect();
-        let weights: Vec<T> = shared.iter().flat_map(|s| s.weights.iter().copied()).collect();
-        let intercepts: Vec<T> = shared.iter().flat_map(|s| s.intercepts.iter().copied()).collect();
+        let weights: Vec<T> = shared
+            .iter()
+            .flat_map(|s| s.weights.iter().copied())
+            .collect();
+        let intercepts: Vec<T> = shared
+            .iter()
+            .flat_map(|s| s.intercepts.iter().copied())
+            .collect();
         let parts: Vec<Sums<T>> = self
             .tasks
             .par_iter()
@@ -229,7 +246,10 @@ impl<'a, T: Axes> Loss<'a, T> {
         let w = MatRef::from_column_major_slice(weights, d, columns);
         let mut sums = Sums::new(d, columns, asked.len());
         let mut scores = vec![T::ZERO; BLOCK.min(rows.len()) * columns];
-        let counts: Vec<bool> = asked.iter().map(|a| a.frame.held_out != Some(fold)).collect();
+        let counts: Vec<bool> = asked
+            .iter()
+            .map(|a| a.frame.held_out != Some(fold))
+            .collect();
         let runs = runs(&counts);
         for start in rows.clone().step_by(BLOCK) {
             let block = start..rows.end.min(start + BLOCK);

@@ -52,16 +52,13 @@ pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};
 pub use params::{DEFAULT_GRID, DEFAULT_K, Kind, Lambda, SweepParams};
 pub use readout::{Link, Readout};
-pub use result::{
-    Codelength, Controls, Gain, LayerResult, Metrics, Predictions, Rivals,
-};
+pub use result::{Codelength, Controls, Gain, LayerResult, Metrics, Predictions, Rivals};
 pub use ridge::{FittedRidge, Ridge, RidgeParams};
 pub use rival::Rival;
 pub use solver::{Convergence, Stop};
 pub use standardize::Standardizer;
 pub use sums::ClassSums;
 pub use sweep::{Probing, probe_layer, probe_layer_with};
-pub use sweep::{probe_layer, probe_layer_with};
 pub use transfer::score_readout;
 
 use crate::analysis::matrix::Matrix;

@@ -110,7 +110,11 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let of_row: Vec<usize> = (0..1000).map(|_| rng.random_range(0..2)).collect();
         let x = Matrix::from_fn(1000, 6, |i, j| {
-            let own = if j == 2 { signal * of_row[i] as f64 } else { 0.0 };
+            let own = if j == 2 {
+                signal * of_row[i] as f64
+            } else {
+                0.0
+            };
             own + rng.random_range(-1.0..1.0)
         });
         let labels = Labels::Classes {

@@ -121,7 +121,11 @@ impl<'a, T: Axes> Walk<'a, T> {
     }
 
     fn lambda(&self) -> f64 {
-        self.job.lambdas.get(self.steps.len()).copied().unwrap_or(f64::NAN)
+        self.job
+            .lambdas
+            .get(self.steps.len())
+            .copied()
+            .unwrap_or(f64::NAN)
     }
 
     fn ask(&self) -> Ask<'_, T> {
@@ -150,7 +154,8 @@ impl<'a, T: Axes> Walk<'a, T> {
                 return;
             }
             let inverse = self.inverse_curvature(self.lambda());
-            self.solver.repenalize(self.lambda() - before, penalized, &inverse);
+            self.solver
+                .repenalize(self.lambda() - before, penalized, &inverse);
         }
     }
 

@@ -28,12 +28,7 @@ pub(super) trait Real:
     /// `e^-|self|`, to the precision of the type.
     fn decay(self) -> Self;
     /// `out = left · right`, or `out += left · right`, on one core.
-    fn product(
-        out: MatMut<'_, Self>,
-        add: Accum,
-        left: MatRef<'_, Self>,
-        right: MatRef<'_, Self>,
-    );
+    fn product(out: MatMut<'_, Self>, add: Accum, left: MatRef<'_, Self>, right: MatRef<'_, Self>);
 }
 
 impl Real for f64 {
@@ -91,7 +86,10 @@ impl Real for f32 {
         let p = p * r + 1.666_666_5e-1;
         let p = p * r + 5.000_000_1e-1;
         let p = p * r * r + r + 1.0;
-        let exponent = shifted.to_bits().wrapping_sub(SHIFT.to_bits()).wrapping_add(127);
+        let exponent = shifted
+            .to_bits()
+            .wrapping_sub(SHIFT.to_bits())
+            .wrapping_add(127);
         p * f32::from_bits(exponent << 23)
     }
 

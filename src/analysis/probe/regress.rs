@@ -39,7 +39,9 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
     let mut warnings = layer.warnings();
     let (metrics, draws) = metrics(layer, task, &predicted, &mut warnings)?;
     let mut contest = Contest::new(layer);
-    contest.enter("majority", |weights| weighted_r2(&task.test, &constant, weights))?;
+    contest.enter("majority", |weights| {
+        weighted_r2(&task.test, &constant, weights)
+    })?;
     let mean_of_shuffles = |weights: &[f64]| {
         let scores: Option<Vec<f64>> = shuffled
             .iter()
@@ -61,7 +63,9 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
         train_score: mean_r2(task, &task.train, &fitted)?,
         controls: Controls {
             majority: mean_r2(task, &task.test, &constant)?,
-            shuffled: (!shuffled.is_empty()).then(|| mean_of_shuffles(&ones)).flatten(),
+            shuffled: (!shuffled.is_empty())
+                .then(|| mean_of_shuffles(&ones))
+                .flatten(),
             control_task: None,
             rivals: contest.rivals(),
         },
@@ -162,10 +166,13 @@ fn weighted_r2(truth: &Matrix, predicted: &Matrix, weights: &[f64]) -> Option<f6
             missed[k] += weight * (y - p).powi(2);
         }
     }
-    let explained = spread.iter().zip(&missed).map(|(spread, missed)| match *spread > 0.0 {
-        true => Some(1.0 - missed / spread),
-        false => None,
-    });
+    let explained = spread
+        .iter()
+        .zip(&missed)
+        .map(|(spread, missed)| match *spread > 0.0 {
+            true => Some(1.0 - missed / spread),
+            false => None,
+        });
     self::mean(&explained.collect::<Vec<_>>())
 }
 

@@ -121,12 +121,19 @@ impl<T: Real> WithSimd for Softmax<'_, T> {
         let rows = self.labels.len();
         let (mut most, mut own, mut sum) = ([T::ZERO; BLOCK], [T::ZERO; BLOCK], [T::ZERO; BLOCK]);
         let (most, own, sum) = (&mut most[..rows], &mut own[..rows], &mut sum[..rows]);
-        for (class, (scores, b)) in
-            self.scores.chunks_exact_mut(rows).zip(self.intercepts).enumerate()
+        for (class, (scores, b)) in self
+            .scores
+            .chunks_exact_mut(rows)
+            .zip(self.intercepts)
+            .enumerate()
         {
             for (score, most) in scores.iter_mut().zip(most.iter_mut()) {
                 *score = *score + *b;
-                *most = if class == 0 || *score > *most { *score } else { *most };
+                *most = if class == 0 || *score > *most {
+                    *score
+                } else {
+                    *most
+                };
             }
         }
         for (row, label) in self.labels.iter().enumerate() {

@@ -61,8 +61,15 @@ impl<'a> Contest<'a> {
 
     /// The scores of the rivals that were run before.
     pub(super) fn rivals(&self) -> Rivals {
-        let given = self.entries.iter().filter(|e| self.layer.rivals.iter().any(|r| r.name == e.0));
-        Rivals(given.map(|(name, value, _)| (name.clone(), *value)).collect())
+        let given = self
+            .entries
+            .iter()
+            .filter(|e| self.layer.rivals.iter().any(|r| r.name == e.0));
+        Rivals(
+            given
+                .map(|(name, value, _)| (name.clone(), *value))
+                .collect(),
+        )
     }
 
     /// How far a probe with this score is above the best control.

@@ -1,7 +1,7 @@
 //! Shuffled labels: what a probe scores when there is nothing to learn.
 
-use rand::{Rng, SeedableRng};
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
@@ -74,7 +74,10 @@ mod tests {
         let test = [3, 99, 100, 3];
         let (train, known) = control_task(&labels, &types, &test, 1, 0).unwrap();
         assert!((0..200).all(|row| train[row] == train[row + 100]));
-        assert_eq!(known, [Some(train[3]), Some(train[99]), None, Some(train[3])]);
+        assert_eq!(
+            known,
+            [Some(train[3]), Some(train[99]), None, Some(train[3])]
+        );
         let ones = train.iter().filter(|label| **label == 1).count();
         assert!((30..150).contains(&ones), "{ones}");
         assert_ne!(train, control_task(&labels, &types, &test, 1, 1).unwrap().0);

@@ -161,7 +161,11 @@ impl Lbfgs {
         self.value += 0.5 * change * dot(weights, weights);
         axpy(change, weights, &mut self.gradient[..penalized]);
         self.pairs.retain_mut(|pair| {
-            axpy(change, &pair.step[..penalized], &mut pair.change[..penalized]);
+            axpy(
+                change,
+                &pair.step[..penalized],
+                &mut pair.change[..penalized],
+            );
             let curvature = dot(&pair.step, &pair.change);
             pair.inverse_curvature = 1.0 / curvature;
             curvature > f64::EPSILON * dot(&pair.change, &pair.change)

@@ -183,7 +183,9 @@ impl<'a> Layer<'a> {
 
     /// What training rows and test rows are about.
     pub(super) fn types(&self) -> Option<(&[usize], &[usize])> {
-        self.types.as_ref().map(|(train, test)| (&train[..], &test[..]))
+        self.types
+            .as_ref()
+            .map(|(train, test)| (&train[..], &test[..]))
     }
 
     /// Scores of the test rows with their intervals, as functions of how often each row counts and of whether that was resampled, and
