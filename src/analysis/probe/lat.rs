@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// (a logistic regression on the projection).
 ///
 /// # Errors
-/// [`Error::BadLabel`] for pairs that do not differ, or too few.
+/// [`Error::BadLabel`] if there is no pair.
 pub(super) fn fit(on: &Fitting<'_>) -> Result<Linear> {
     on.refuse_many_classes("lat")?;
     let pairs = match on.pairs {
@@ -23,6 +23,14 @@ pub(super) fn fit(on: &Fitting<'_>) -> Result<Linear> {
         None => random_pairs(on.z.rows(), on.seed),
     };
     // Which of two rows comes first must not matter: both orders are there, so the mean is zero.
+    if pairs.is_empty() {
+        return Err(Error::BadLabel {
+            column: on.column.to_owned(),
+            problem:
+                "a LAT probe needs pairs of training rows; give another --pair-column, or none"
+                    .to_owned(),
+        });
+    }
     let differences: Vec<f32> = pairs
         .iter()
         .flat_map(|(a, b)| [(*a, *b), (*b, *a)])
@@ -56,16 +64,11 @@ fn random_pairs(rows: usize, seed: u64) -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// The direction; zero where the rows of every pair are equal, as at the embedding of a last token that all texts share.
 fn first_component(on: &Fitting<'_>, differences: Vec<f32>) -> Result<Vec<f64>> {
-    let found = Rows::new(on.z.cols(), differences).and_then(|rows| Pca::fit(&rows, 1));
-    match found {
-        Ok(pca) if pca.components.rows() == 1 => Ok(pca.components.row(0).to_vec()),
-        Ok(_) | Err(Error::BadParameter { .. }) => Err(Error::BadLabel {
-            column: on.column.to_owned(),
-            problem:
-                "a LAT probe needs pairs of rows that differ; give another --pair-column, or none"
-                    .to_owned(),
-        }),
-        Err(other) => Err(other),
+    if differences.iter().all(|v| *v == 0.0) {
+        return Ok(vec![0.0; on.z.cols()]);
     }
+    let pca = Pca::fit(&Rows::new(on.z.cols(), differences)?, 1)?;
+    Ok(pca.components.row(0).to_vec())
 }
