@@ -113,7 +113,7 @@ enum Fitted {
 impl Fitted {
     fn scores(&self, z: &Matrix, sides: &[f64]) -> Result<Matrix> {
         match self {
-            Fitted::Mlp(net) => net.decide(z),
+            Fitted::Mlp(net) => net.scores(z),
             Fitted::Linear(linear, shift) => {
                 let mut scores = decide(z, &linear.weights, &linear.bias)?;
                 for (row, side) in sides.iter().enumerate().filter(|_| *shift != 0.0) {

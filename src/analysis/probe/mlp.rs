@@ -102,11 +102,20 @@ impl Mlp {
         Ok(hidden)
     }
 
-    /// The scores of standardised rows, `[rows, classes]`.
+    /// The scores of standardised rows as all kinds give them: one for two classes (log-odds of the second), else one a class.
     ///
     /// # Errors
     /// [`crate::error::Error::BadParameter`] for another number of features.
-    pub(super) fn decide(&self, z: &Matrix) -> Result<Matrix> {
+    pub(super) fn scores(&self, z: &Matrix) -> Result<Matrix> {
+        let scores = self.decide(z)?;
+        Ok(match scores.cols() {
+            2 => Matrix::from_fn(z.rows(), 1, |row, _| scores.at(row, 1) - scores.at(row, 0)),
+            _ => scores,
+        })
+    }
+
+    /// One score a class.
+    fn decide(&self, z: &Matrix) -> Result<Matrix> {
         super::logistic::decide(&self.hidden(z)?, &self.second, &self.bias.1)
     }
 
