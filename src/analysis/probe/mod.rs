@@ -6,10 +6,12 @@
 //! `LogisticRegression(C = 1 / (n·λ))` and `Ridge(alpha = n·λ)` with `n` training rows.
 
 mod adam;
+mod audit;
 mod ccs;
 mod choose;
 mod classify;
 mod companions;
+mod compare;
 mod crossfit;
 mod curve;
 mod data;
@@ -26,6 +28,7 @@ mod logistic;
 mod loss;
 mod mass_mean;
 mod mlp;
+mod near;
 mod online;
 mod params;
 mod path;
@@ -40,11 +43,14 @@ mod shuffle;
 mod solver;
 mod standardize;
 mod sums;
+mod surface;
 mod sweep;
 mod transfer;
 mod ttpd;
 
+pub use audit::{Audit, AuditInput, SharedColumn, SingleFeature, audit};
 pub use companions::Companions;
+pub use compare::{BandOfLayer, ChosenLayer, Comparison, SimultaneousBand, compare};
 pub use crossfit::held_out_predictions;
 pub use curve::{CurvePoint, learning_curve};
 pub use data::Labels;
@@ -58,6 +64,7 @@ pub use rival::Rival;
 pub use solver::{Convergence, Stop};
 pub use standardize::Standardizer;
 pub use sums::ClassSums;
+pub use surface::{bag_of_words, length_features};
 pub use sweep::{Probing, probe_layer, probe_layer_with};
 pub use transfer::score_readout;
 
