@@ -1,5 +1,6 @@
 //! `plumb probe`: a probe a layer, with controls, as table and chart.
 
+mod controls;
 mod files;
 pub(super) mod kinds;
 pub(super) mod rows;
@@ -8,14 +9,16 @@ pub(super) mod task;
 use super::output::{OutputFolder, command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, SweepParams, learning_curve, natural_kind,
-    probe_layer_with,
+    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, SweepParams, compare, learning_curve, natural_kind,
 };
 use crate::error::Result;
 use crate::report::curve::{LayerCurve, curve_chart};
 use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
 use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source};
+use crate::report::checklist::checklist_table;
+use crate::report::probe_charts::chosen_charts;
 use crate::report::table::stdout_is_styled;
+use controls::{ControlArgs, Controls};
 use kinds::KindArgs;
 use rows::{RowArgs, Rows};
 use std::path::{Path, PathBuf};
@@ -50,6 +53,8 @@ pub(super) struct Args {
     /// Probes on shuffled labels to average
     #[arg(long, value_name = "N", default_value_t = 5)]
     shuffles: usize,
+    #[command(flatten)]
+    controls: ControlArgs,
     /// Also tell how the score grows with the training rows: five draws of a 32nd, a 16th, … of them
     #[arg(long)]
     learning_curve: bool,
@@ -80,13 +85,18 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
         Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
         None => None,
     };
-    let (layers, kinds, learning_curve) = sweep(&run, &plan, args.quiet)?;
+    let mut controls = Controls::run(&args.controls, &run, &plan)?;
+    let (layers, kinds, learning_curve) = sweep(&run, &plan, &mut controls, args.quiet)?;
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
         command,
         label: args.task.label.clone(),
         cosines: all_cosines(plan.params.kind, &layers, &kinds),
+        comparison: compare(&layers, &plan.params),
         layers,
+        baselines: controls.baselines,
+        not_run: controls.not_run,
+        audit: controls.audit,
         kinds,
         learning_curve,
         source: Source::new(shown, run.run().manifest()),
@@ -100,10 +110,13 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
         params: plan.params,
         split: plan.task.card,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    let json = format!("{}\n", serde_json::to_string_pretty(&report.checked())?);
     if let Some(out) = out {
         out.write("probe.json", json.as_bytes())?;
         out.write_figure("chart", &report.chart())?;
+        for (name, figure) in chosen_charts(&report) {
+            out.write_figure(name, &figure)?;
+        }
         let probes = files::probe_files(&report, &run)?;
         if !probes.is_empty() {
             out.write_folder("probes", &probes)?;
@@ -121,6 +134,11 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
     }
     match args.json {
         true => Ok(json),
+        false if args.controls.checklist => Ok(format!(
+            "{}\n{}",
+            report.table(stdout_is_styled()),
+            checklist_table(&report, stdout_is_styled())
+        )),
         false => Ok(report.table(stdout_is_styled())),
     }
 }
@@ -132,6 +150,8 @@ struct Plan {
     others: Vec<Kind>,
     companions: Companions,
     task: Task,
+    labels: Vec<String>,
+    group: Option<String>,
     /// Whether learning curves are drawn.
     curve: bool,
 }
@@ -151,6 +171,7 @@ impl Plan {
             },
             seed: args.task.seed,
             shuffles: args.shuffles,
+            control_tasks: args.controls.control_tasks,
             k: args.kinds.k,
             ..SweepParams::new(kind)
         };
@@ -160,6 +181,8 @@ impl Plan {
             others: kinds.into_iter().skip(1).collect(),
             companions: args.kinds.companions(run)?,
             task: Task::read(&args.task, &columns, kind, run)?,
+            labels: args.task.label.clone(),
+            group: args.task.group.clone(),
             curve: args.learning_curve,
         })
     }
@@ -169,7 +192,7 @@ impl Plan {
 type Swept = (Vec<LayerResult>, Vec<KindLayers>, Vec<LayerCurve>);
 
 /// Layer after layer: memory holds one.
-fn sweep(run: &Rows, plan: &Plan, quiet: bool) -> Result<Swept> {
+fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Result<Swept> {
     let points = run.points();
     let bar = progress_bar(points.len() as u64, "layers", quiet);
     let (mut layers, mut curves) = (Vec::new(), Vec::new());
@@ -180,7 +203,8 @@ fn sweep(run: &Rows, plan: &Plan, quiet: bool) -> Result<Swept> {
     let mut others: Vec<KindLayers> = plan.others.iter().map(other).collect();
     for point in &points {
         for (name, x) in run.matrices(point)? {
-            let layer = probe_one(&name, &x, plan, &plan.params)?;
+            let layer = probe_one(&name, &x, plan, controls, &plan.params)?;
+            controls.saw(&layer);
             if plan.curve {
                 curves.push(curve_of(&layer, &x, plan)?);
             }
@@ -190,7 +214,9 @@ fn sweep(run: &Rows, plan: &Plan, quiet: bool) -> Result<Swept> {
                     kind: other.kind,
                     ..plan.params.clone()
                 };
-                other.layers.push(probe_one(&name, &x, plan, &params)?);
+                other
+                    .layers
+                    .push(probe_one(&name, &x, plan, controls, &params)?);
             }
         }
         bar.inc(1);
@@ -199,18 +225,22 @@ fn sweep(run: &Rows, plan: &Plan, quiet: bool) -> Result<Swept> {
     Ok((layers, others, curves))
 }
 
-fn probe_one(name: &str, x: &Matrix, plan: &Plan, params: &SweepParams) -> Result<LayerResult> {
+fn probe_one(
+    name: &str,
+    x: &Matrix,
+    plan: &Plan,
+    controls: &Controls,
+    params: &SweepParams,
+) -> Result<LayerResult> {
     let task = &plan.task;
-    let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
-    probe_layer_with(
-        name,
-        x,
-        labels,
-        &task.split,
-        groups,
-        &plan.companions,
-        params,
-    )
+    let probing = Probing {
+        groups: task.groups.as_deref(),
+        types: controls.types.as_deref(),
+        companions: Some(&plan.companions),
+        rivals: &controls.rivals,
+        ..Probing::new(&task.labelled.labels, &task.split, params)
+    };
+    probing.layer(name, x)
 }
 
 fn curve_of(layer: &LayerResult, x: &Matrix, plan: &Plan) -> Result<LayerCurve> {

@@ -4,7 +4,10 @@ use super::curve::LayerCurve;
 use super::kinds::{Cosines, KindLayers};
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::inference::Estimate;
-use crate::analysis::probe::{Kind, LayerResult, SweepParams};
+use super::checklist::{Check, checklist};
+use crate::analysis::probe::{
+    Audit, ChosenLayer, Comparison, Kind, LayerResult, Metrics, SweepParams,
+};
 use crate::figure::{Figure, Footer, LineChart, Series, Style};
 use crate::hook::{HookPoint, Site};
 use crate::store::Manifest;
@@ -34,6 +37,15 @@ pub struct ProbeReport {
     pub test_source: Option<Source>,
     /// What a row is.
     pub rows: RowsCard,
+    /// The layer that was chosen, and those that cannot be told from it; none for kinds that have no score on inner folds.
+    #[serde(flatten)]
+    pub comparison: Option<Comparison>,
+    /// What was found before training.
+    pub audit: Audit,
+    /// Controls that read something else than a layer.
+    pub baselines: Vec<Baseline>,
+    /// Controls that were not run.
+    pub not_run: Vec<NotRun>,
     /// One entry a hook point, in order of depth.
     pub layers: Vec<LayerResult>,
     /// The same of other kinds of probes.
@@ -45,6 +57,38 @@ pub struct ProbeReport {
     /// The cosines between the directions of all kinds, a hook point an entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosines: Vec<Cosines>,
+}
+
+/// A control that reads something else than a layer, probed in the same way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Baseline {
+    /// Its name, as among the controls of a layer.
+    pub control: String,
+    /// Features of a row.
+    pub n_features: usize,
+    /// The penalty.
+    pub lambda: f64,
+    /// Scores on the test rows.
+    pub metrics: Metrics,
+}
+
+/// A control that was not run.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotRun {
+    /// Its name.
+    pub control: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// A report with its checklist.
+#[derive(Debug, Serialize)]
+pub struct Checked<'a> {
+    /// The report.
+    #[serde(flatten)]
+    pub report: &'a ProbeReport,
+    /// What a reviewer asks, each with its number.
+    pub checklist: Vec<Check>,
 }
 
 /// How rows were divided.
@@ -178,12 +222,26 @@ impl ProbeReport {
         layer.metrics.get(self.main_metric())
     }
 
+    /// The report with its checklist, to be written as JSON.
+    pub fn checked(&self) -> Checked<'_> {
+        Checked {
+            report: self,
+            checklist: checklist(self),
+        }
+    }
+
+    /// The layer that was chosen on inner folds.
+    pub fn chosen(&self) -> Option<(&ChosenLayer, &LayerResult)> {
+        let chosen = &self.comparison.as_ref()?.chosen_layer;
+        Some((chosen, self.layers.get(chosen.place)?))
+    }
+
     /// The table for the terminal, with what must be known to read it.
     pub fn table(&self, styled: bool) -> String {
         let metric = self.main_metric();
-        let score = match self.params.bootstrap {
-            0 => metric.to_owned(),
-            _ => format!("{metric} [95 %]"),
+        let (score, gain) = match self.params.bootstrap {
+            0 => (metric.to_owned(), "gain".to_owned()),
+            _ => (format!("{metric} [95 %]"), "gain [95 %]".to_owned()),
         };
         let control = match self.params.kind {
             Kind::Ridge => "mean",
@@ -192,27 +250,100 @@ impl ProbeReport {
         let mut table = Table::new([
             ("layer".to_owned(), Align::Left),
             (score, Align::Right),
+            (gain, Align::Right),
+            ("over".to_owned(), Align::Left),
             (control.to_owned(), Align::Right),
             ("shuffled".to_owned(), Align::Right),
             ("train".to_owned(), Align::Right),
             ("λ".to_owned(), Align::Right),
         ])
         .styled(styled);
+        let chosen = self.chosen().map(|(chosen, _)| chosen.hook_point.as_str());
         for layer in &self.layers {
             let shuffled = layer.controls.shuffled.map(|s| format!("{s:.3}"));
+            let name = match chosen == Some(&layer.hook_point) {
+                true => Cell::bold(layer.hook_point.clone()),
+                false => Cell::from(layer.hook_point.clone()),
+            };
             table.row([
-                Cell::from(layer.hook_point.clone()),
-                Cell::bold(self.main(layer).map(shown).unwrap_or_default()),
+                name,
+                Cell::from(self.main(layer).map(shown).unwrap_or_default()),
+                Cell::bold(shown(layer.gain.gain)),
+                Cell::dim(layer.gain.over.replace('_', " ")),
                 Cell::dim(format!("{:.3}", layer.controls.majority)),
                 Cell::dim(shuffled.unwrap_or_default()),
                 Cell::from(format!("{:.3}", layer.train_score)),
                 Cell::from(layer.lambda.to_string()),
             ]);
         }
-        format!("{table}{}", self.notes())
+        format!("{table}{}{}{}", self.notes(), self.findings(), self.warnings())
     }
 
-    /// One line on the split, and each warning once, with the layers that it is about.
+    /// The chosen layer, the controls and the audit, a line each.
+    fn findings(&self) -> String {
+        let mut said = String::new();
+        if let Some((chosen, layer)) = self.chosen() {
+            said += &format!(
+                "chosen on inner folds: {}, {} {} on the test rows, {} above {}",
+                chosen.hook_point,
+                chosen.metric,
+                shown(chosen.test_score),
+                shown(chosen.gain.gain),
+                chosen.gain.over.replace('_', " "),
+            );
+            let equals = self.comparison.as_ref().map(|c| &c.cannot_be_told_apart[..]);
+            let others = self.layers.len() - 1;
+            said += &match equals {
+                Some([]) if others > 0 => "; above every other layer\n".to_owned(),
+                Some(equals) if !equals.is_empty() && equals.len() == others => {
+                    "; no other layer can be told from it\n".to_owned()
+                }
+                Some(equals) if !equals.is_empty() => {
+                    format!("; cannot be told from it: {}\n", equals.join(", "))
+                }
+                _ => "\n".to_owned(),
+            };
+            if let Some(selectivity) = layer.selectivity {
+                said += &format!("selectivity there (accuracy above the control task): {selectivity:.3}\n");
+            }
+            if let Some(code) = &layer.codelength {
+                said += &format!(
+                    "online codelength there: {:.0} bits (shuffled {:.0}, uniform {:.0})\n",
+                    code.bits, code.control_bits, code.uniform_bits
+                );
+            }
+        }
+        let run = self.baselines.iter().filter_map(|b| {
+            let score = b.metrics.get(self.main_metric())?;
+            Some(format!("{} {}", b.control.replace('_', " "), shown(score)))
+        });
+        let not_run = self.not_run.iter();
+        let not_run = not_run.map(|n| format!("{} not run ({})", n.control.replace('_', " "), n.why));
+        let controls: Vec<String> = run.chain(not_run).collect();
+        if !controls.is_empty() {
+            said += &format!("controls: {}\n", controls.join("; "));
+        }
+        said += &self.audit_said();
+        said
+    }
+
+    fn audit_said(&self) -> String {
+        let audit = &self.audit;
+        if audit.leaks.is_empty() {
+            let texts = match audit.exact_duplicates {
+                Some(_) => "no text is on both sides of the split, nor nearly",
+                None => "the run does not carry the texts, so that they were not compared",
+            };
+            return format!("audit: {texts}\n");
+        }
+        let close = match &audit.suggested_group {
+            Some(column) => format!("; --group {column} would keep them together"),
+            None => String::new(),
+        };
+        format!("leak: {}{close}\n", audit.leaks.join("; "))
+    }
+
+    /// One line on the split.
     fn notes(&self) -> String {
         let split = &self.split;
         let mut notes = format!(
@@ -232,6 +363,12 @@ impl ProbeReport {
             notes += &format!("; rows are {rows}");
         }
         notes.push('\n');
+        notes
+    }
+
+    /// Each warning once, with the layers that it is about.
+    fn warnings(&self) -> String {
+        let mut notes = String::new();
         let mut warnings: Vec<(&str, Vec<&str>)> = Vec::new();
         for layer in &self.layers {
             for warning in &layer.warnings {
@@ -251,7 +388,7 @@ impl ProbeReport {
         notes
     }
 
-    /// The chart: the score by layer with its interval, and the controls.
+    /// The chart: the score by layer with a band that holds for all layers at once, and the controls.
     pub fn chart(&self) -> Figure {
         let metric = match self.params.kind {
             Kind::Ridge => "R²",
@@ -267,7 +404,12 @@ impl ProbeReport {
             let estimate = self.main(layer)?;
             Some((estimate.low?, estimate.high?))
         };
-        let band: Option<Vec<(f64, f64)>> = self.layers.iter().map(band).collect();
+        let simultaneous = self.comparison.as_ref();
+        let simultaneous = simultaneous.and_then(|c| c.simultaneous_band.as_ref());
+        let band: Option<Vec<(f64, f64)>> = match simultaneous {
+            Some(band) => Some(band.layers.iter().map(|l| (l.low, l.high)).collect()),
+            None => self.layers.iter().map(band).collect(),
+        };
         let control = |name: &str, points: Vec<(f64, f64)>| Series {
             name: name.to_owned(),
             points,
@@ -292,17 +434,39 @@ impl ProbeReport {
         if self.params.shuffles > 0 {
             series.push(control("shuffled labels", line(&|l| l.controls.shuffled)));
         }
+        let rivals = self.layers.iter().flat_map(|l| &l.controls.rivals.0);
+        let mut names: Vec<&str> = Vec::new();
+        rivals.for_each(|(name, _)| {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        });
+        for name in names {
+            let of = |l: &LayerResult| Some(l.controls.rivals.0.iter().find(|r| r.0 == name)?.1);
+            series.push(control(&name.replace('_', " "), line(&of)));
+        }
         let (x_label, ticks) = axis(&self.layers);
         Figure::Line(LineChart {
-            title: format!(
-                "What a linear probe reads of “{}” ({}), layer by layer",
-                self.label.join(", "),
-                file_name(&self.source.data)
-            ),
+            title: match self.chosen() {
+                None => format!(
+                    "What a linear probe reads of “{}” ({}), layer by layer",
+                    self.label.join(", "),
+                    file_name(&self.source.data)
+                ),
+                Some((chosen, _)) => format!(
+                    "What a linear probe reads of “{}” ({}): {} above {} at {}",
+                    self.label.join(", "),
+                    file_name(&self.source.data),
+                    shown(chosen.gain.gain),
+                    chosen.gain.over.replace('_', " "),
+                    chosen.hook_point,
+                ),
+            },
             x_label,
-            y_label: match self.params.bootstrap {
-                0 => format!("{metric} on test rows"),
-                _ => format!("{metric} on test rows, 95 % interval"),
+            y_label: match (self.params.bootstrap, simultaneous) {
+                (0, _) => format!("{metric} on test rows"),
+                (_, Some(_)) => format!("{metric} on test rows, 95 % band over all layers"),
+                (_, None) => format!("{metric} on test rows, 95 % interval"),
             },
             x_ticks: Some(ticks),
             // Below 0 a probe is worse than a constant; how much worse says nothing.
@@ -337,14 +501,16 @@ impl ProbeReport {
     }
 }
 
-fn shown(estimate: Estimate) -> String {
+/// A number with its interval, where it has one.
+pub(super) fn shown(estimate: Estimate) -> String {
     match (estimate.low, estimate.high) {
         (Some(low), Some(high)) => with_interval(estimate.value, low, high),
         _ => format!("{:.3}", estimate.value),
     }
 }
 
-fn file_name(path: &str) -> &str {
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> &str {
     let name = std::path::Path::new(path).file_name();
     name.and_then(|n| n.to_str()).unwrap_or(path)
 }

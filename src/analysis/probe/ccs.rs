@@ -2,7 +2,7 @@
 
 use super::adam::Adam;
 use super::direct::{Fitting, Linear};
-use super::loss::sigmoid;
+use super::logistic::sigmoid;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};

@@ -57,6 +57,7 @@ pub fn learning_curve(
         },
         shuffles: 0,
         control_tasks: 0,
+        inner_folds: false,
         codelength: false,
         bootstrap: 0,
         ..params.clone()

@@ -359,7 +359,7 @@ pub(super) fn probabilities(scores: &Matrix) -> Matrix {
 }
 
 /// `1 / (1 + e⁻ˣ)` without overflow.
-fn sigmoid(x: f64) -> f64 {
+pub(super) fn sigmoid(x: f64) -> f64 {
     let e = (-x.abs()).exp();
     (if x >= 0.0 { 1.0 } else { e }) / (1.0 + e)
 }

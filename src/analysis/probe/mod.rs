@@ -58,6 +58,7 @@ pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};
 pub use params::{DEFAULT_GRID, DEFAULT_K, Kind, Lambda, SweepParams};
 pub use readout::{Link, Readout};
+pub use regress::coordinates;
 pub use result::{Codelength, Controls, Gain, LayerResult, Metrics, Predictions, Rivals};
 pub use ridge::{FittedRidge, Ridge, RidgeParams};
 pub use rival::Rival;

@@ -101,6 +101,8 @@ pub struct SweepParams {
     pub shuffles: usize,
     /// Control tasks that the `control_task` control averages, where rows have types; 0 for none.
     pub control_tasks: usize,
+    /// Whether a λ that is given is scored on folds of the training rows too, to choose a layer by.
+    pub inner_folds: bool,
     /// Whether to compute the online codelength of the labels.
     pub codelength: bool,
     /// Resamples for the intervals; 0 for none.
@@ -127,6 +129,7 @@ impl SweepParams {
             seed: 0,
             shuffles: 5,
             control_tasks: 3,
+            inner_folds: true,
             codelength: true,
             bootstrap: Bootstrap::default().resamples,
             tolerance: solver.tolerance,

@@ -18,9 +18,12 @@ use crate::error::{Error, Result};
 pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
     let search = params.search();
-    let choice = match search.ridge(&layer.train, task, groups) {
-        Err(_) if !search.is_open() => Choice::given(search.largest()),
-        choice => choice?,
+    let choice = match search.is_open() || params.inner_folds {
+        false => Choice::given(search.largest()),
+        true => match search.ridge(&layer.train, task, groups) {
+            Err(_) if !search.is_open() => Choice::given(search.largest()),
+            choice => choice?,
+        },
     };
     let n = layer.train.rows();
     let factor = Gram::of(&layer.train).factor(n as f64 * choice.lambda)?;
@@ -88,7 +91,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
 }
 
 /// The places of latitude and longitude among the targets, where both are there.
-fn coordinates(names: &[String]) -> Option<(usize, usize)> {
+pub fn coordinates(names: &[String]) -> Option<(usize, usize)> {
     let named = |wanted: &[&str]| {
         let mut names = names.iter();
         names.position(|name| wanted.contains(&name.to_lowercase().as_str()))

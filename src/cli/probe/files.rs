@@ -74,7 +74,7 @@ fn card(
             .collect(),
         split: report.split.clone(),
         metrics: serde_json::to_value(&layer.metrics).map_err(failed)?,
-        controls: serde_json::to_value(layer.controls).map_err(failed)?,
+        controls: serde_json::to_value(&layer.controls).map_err(failed)?,
         warnings: layer.warnings.clone(),
         tensors_sha256: String::new(),
     })

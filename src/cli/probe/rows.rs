@@ -3,6 +3,7 @@
 mod part;
 
 use crate::analysis::matrix::Matrix;
+use crate::analysis::probe::spelled;
 use crate::error::{Error, Result};
 use crate::report::probe::RowsCard;
 use crate::store::{Manifest, Pool, Run};
@@ -232,6 +233,25 @@ impl Rows {
             before += part.run.manifest().plan.data.examples;
         }
         (self.unit != UnitArg::Text).then_some(texts)
+    }
+
+    /// The text that each row is, or is part of; `None` if the runs do not carry their texts.
+    pub(in crate::cli) fn text_cells(&self) -> Result<Option<Vec<String>>> {
+        let plan = |manifest: &Manifest| manifest.plan.data.text_column.clone();
+        let mut columns = self.manifests().map(plan);
+        let Some(Some(name)) = columns.next() else {
+            return Ok(None);
+        };
+        let carried = |manifest: &Manifest| {
+            let data = &manifest.plan.data;
+            data.text_column.as_ref() == Some(&name) && data.columns.contains(&name)
+        };
+        if !self.manifests().all(carried) {
+            return Ok(None);
+        }
+        let values = self.column(&name)?;
+        let texts = (0..self.len()).map(|row| spelled(&values, row).unwrap_or_default());
+        Ok(Some(texts.collect()))
     }
 
     /// The names of the hook points, in order of depth.

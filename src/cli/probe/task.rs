@@ -15,7 +15,7 @@ pub(in crate::cli) struct TaskArgs {
     pub(in crate::cli) label: Vec<String>,
     /// Column whose equal values stay together in training or in test
     #[arg(long, value_name = "C")]
-    group: Option<String>,
+    pub(in crate::cli) group: Option<String>,
     /// Column that holds `train` and `test`; default: a seeded stratified split
     #[arg(long, value_name = "C")]
     split_column: Option<String>,
