@@ -9,13 +9,14 @@ pub(super) mod task;
 use super::output::{OutputFolder, command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, SweepParams, compare, learning_curve, natural_kind,
+    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, SweepParams, compare,
+    learning_curve, natural_kind,
 };
 use crate::error::Result;
+use crate::report::checklist::checklist_table;
 use crate::report::curve::{LayerCurve, curve_chart};
 use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
 use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source};
-use crate::report::checklist::checklist_table;
 use crate::report::probe_charts::chosen_charts;
 use crate::report::table::stdout_is_styled;
 use controls::{ControlArgs, Controls};
@@ -172,6 +173,7 @@ impl Plan {
             seed: args.task.seed,
             shuffles: args.shuffles,
             control_tasks: args.controls.control_tasks,
+            codelength: args.controls.codelength(),
             k: args.kinds.k,
             ..SweepParams::new(kind)
         };

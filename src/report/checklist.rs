@@ -1,6 +1,6 @@
 //! What a reviewer of a probe asks, each item with its number.
 
-use super::probe::{ProbeReport, shown, short};
+use super::probe::{ProbeReport, short, shown};
 use super::table::{Align, Cell, Table};
 use crate::analysis::probe::{Convergence, LayerResult, Predictions};
 use serde::Serialize;
@@ -70,7 +70,12 @@ fn audit(report: &ProbeReport) -> Check {
     let audit = &report.audit;
     let features = audit.single_features.iter();
     let features: Vec<String> = features
-        .map(|f| format!("{} {:.3} (majority {:.3})", f.feature, f.accuracy, f.majority))
+        .map(|f| {
+            format!(
+                "{} {:.3} (majority {:.3})",
+                f.feature, f.accuracy, f.majority
+            )
+        })
         .collect();
     Check {
         item: "no leak",
@@ -79,7 +84,11 @@ fn audit(report: &ProbeReport) -> Check {
             (Some(exact), Some(near)) => format!(
                 "{exact} equal and {near} nearly equal texts of {} test rows{}{}",
                 audit.test_rows,
-                if features.is_empty() { "" } else { "; accuracy of " },
+                if features.is_empty() {
+                    ""
+                } else {
+                    "; accuracy of "
+                },
                 features.join(", of ")
             ),
             _ => "the run does not carry the texts".to_owned(),
@@ -96,7 +105,10 @@ fn choice(report: &ProbeReport) -> Check {
             said: "no layer was chosen: this kind has no score on inner folds".to_owned(),
         },
         Some((chosen, layer)) => {
-            let equals = report.comparison.as_ref().map_or(0, |c| c.cannot_be_told_apart.len());
+            let equals = report
+                .comparison
+                .as_ref()
+                .map_or(0, |c| c.cannot_be_told_apart.len());
             Check {
                 item,
                 ok: true,
@@ -115,7 +127,10 @@ fn choice(report: &ProbeReport) -> Check {
 
 fn interval(report: &ProbeReport, layer: &LayerResult) -> Check {
     let score = layer.metrics.get(layer.main_metric);
-    let band = report.comparison.as_ref().and_then(|c| c.simultaneous_band.as_ref());
+    let band = report
+        .comparison
+        .as_ref()
+        .and_then(|c| c.simultaneous_band.as_ref());
     Check {
         item: "a score with its interval",
         ok: score.is_some_and(|s| s.low.is_some()),
@@ -172,7 +187,10 @@ fn selectivity(layer: &LayerResult) -> Check {
 fn codelength(layer: &LayerResult) -> Check {
     Check {
         item: "shorter online code than shuffled labels",
-        ok: layer.codelength.as_ref().is_some_and(|c| c.bits < c.control_bits),
+        ok: layer
+            .codelength
+            .as_ref()
+            .is_some_and(|c| c.bits < c.control_bits),
         said: match &layer.codelength {
             None => "not computed: for logistic probes of classes".to_owned(),
             Some(code) => format!(
@@ -188,7 +206,10 @@ fn rows(layer: &LayerResult) -> Check {
     Check {
         item: "at least two training rows a feature",
         ok: n >= 2 * d,
-        said: format!("{n} training rows, {d} features: {:.1}", n as f64 / d as f64),
+        said: format!(
+            "{n} training rows, {d} features: {:.1}",
+            n as f64 / d as f64
+        ),
     }
 }
 
@@ -231,9 +252,10 @@ fn convergence(layer: &LayerResult) -> Check {
         Some(Convergence::Converged { gradient_norm, .. }) => {
             (true, format!("gradient of length {gradient_norm:.0e}"))
         }
-        Some(Convergence::NotConverged { gradient_norm, .. }) => {
-            (false, format!("not converged: gradient of length {gradient_norm:.0e}"))
-        }
+        Some(Convergence::NotConverged { gradient_norm, .. }) => (
+            false,
+            format!("not converged: gradient of length {gradient_norm:.0e}"),
+        ),
     };
     Check {
         item: "the fit converged",

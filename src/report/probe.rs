@@ -1,10 +1,10 @@
 //! A probe of every layer, as people carry it away: JSON, a table, a chart.
 
+use super::checklist::{Check, checklist};
 use super::curve::LayerCurve;
 use super::kinds::{Cosines, KindLayers};
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::inference::Estimate;
-use super::checklist::{Check, checklist};
 use crate::analysis::probe::{
     Audit, ChosenLayer, Comparison, Kind, LayerResult, Metrics, SweepParams,
 };
@@ -276,7 +276,12 @@ impl ProbeReport {
                 Cell::from(layer.lambda.to_string()),
             ]);
         }
-        format!("{table}{}{}{}", self.notes(), self.findings(), self.warnings())
+        format!(
+            "{table}{}{}{}",
+            self.notes(),
+            self.findings(),
+            self.warnings()
+        )
     }
 
     /// The chosen layer, the controls and the audit, a line each.
@@ -291,7 +296,10 @@ impl ProbeReport {
                 shown(chosen.gain.gain),
                 chosen.gain.over.replace('_', " "),
             );
-            let equals = self.comparison.as_ref().map(|c| &c.cannot_be_told_apart[..]);
+            let equals = self
+                .comparison
+                .as_ref()
+                .map(|c| &c.cannot_be_told_apart[..]);
             let others = self.layers.len() - 1;
             said += &match equals {
                 Some([]) if others > 0 => "; above every other layer\n".to_owned(),
@@ -304,7 +312,9 @@ impl ProbeReport {
                 _ => "\n".to_owned(),
             };
             if let Some(selectivity) = layer.selectivity {
-                said += &format!("selectivity there (accuracy above the control task): {selectivity:.3}\n");
+                said += &format!(
+                    "selectivity there (accuracy above the control task): {selectivity:.3}\n"
+                );
             }
             if let Some(code) = &layer.codelength {
                 said += &format!(
@@ -318,7 +328,8 @@ impl ProbeReport {
             Some(format!("{} {}", b.control.replace('_', " "), shown(score)))
         });
         let not_run = self.not_run.iter();
-        let not_run = not_run.map(|n| format!("{} not run ({})", n.control.replace('_', " "), n.why));
+        let not_run =
+            not_run.map(|n| format!("{} not run ({})", n.control.replace('_', " "), n.why));
         let controls: Vec<String> = run.chain(not_run).collect();
         if !controls.is_empty() {
             said += &format!("controls: {}\n", controls.join("; "));

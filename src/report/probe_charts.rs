@@ -91,7 +91,10 @@ fn confusion_chart(
     };
     let cells = |of: &dyn Fn(usize, usize) -> String| -> Vec<Vec<String>> {
         let classes = 0..names.len();
-        classes.clone().map(|t| classes.clone().map(|s| of(t, s)).collect()).collect()
+        classes
+            .clone()
+            .map(|t| classes.clone().map(|s| of(t, s)).collect())
+            .collect()
     };
     let classes = 0..names.len();
     Figure::Heat(HeatMap {

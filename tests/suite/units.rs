@@ -34,7 +34,7 @@ fn parts_of_speech_in_minilm_are_what_scikit_learn_finds() {
     // Words are the labelled unit of CoNLL-U, and their first sub-word is the default: as in the reference's protocol.
     let said = plumb_ok(
         desk,
-        "probe dev --test-run test --label upos --lambda 0.001 --shuffles 0 --json --quiet",
+        "probe dev --test-run test --label upos --lambda 0.001 --shuffles 0 --controls none --json --quiet",
     );
     let ours = json(&said);
     let text = std::fs::read_to_string(shared.join("golden-real/minilm-ewt.json")).unwrap();

@@ -80,7 +80,9 @@ pub struct SingleFeature {
 
 /// Looks for leaks; it costs no more than reading the texts a few times.
 pub fn audit(input: &AuditInput<'_>) -> Audit {
-    let texts = input.texts.map(|texts| texts.iter().map(|t| normalized(t)).collect::<Vec<_>>());
+    let texts = input
+        .texts
+        .map(|texts| texts.iter().map(|t| normalized(t)).collect::<Vec<_>>());
     let (mut exact, mut near) = (Vec::new(), Vec::new());
     if let Some(texts) = &texts {
         (exact, near) = duplicates(texts, input.split);
@@ -156,9 +158,17 @@ fn shared_column(name: &str, values: &[usize], split: &Split) -> Option<SharedCo
 /// The candidate with the most groups that holds the leaking pairs together.
 fn closing_column(pairs: &[(usize, usize)], input: &AuditInput<'_>) -> Option<String> {
     let rows = || input.split.train.iter().chain(&input.split.test);
-    let groups = |values: &[usize]| rows().map(|r| values[*r]).collect::<BTreeSet<usize>>().len();
+    let groups = |values: &[usize]| {
+        rows()
+            .map(|r| values[*r])
+            .collect::<BTreeSet<usize>>()
+            .len()
+    };
     let closes = |values: &[usize]| {
-        let together = pairs.iter().filter(|(a, b)| values[*a] == values[*b]).count();
+        let together = pairs
+            .iter()
+            .filter(|(a, b)| values[*a] == values[*b])
+            .count();
         !pairs.is_empty() && together as f64 >= CLOSES * pairs.len() as f64
     };
     let candidates = input.candidates.iter().filter(|(_, values)| closes(values));
@@ -176,7 +186,10 @@ fn single_features(
 ) -> Vec<SingleFeature> {
     let majority_of = |counts: &[usize]| {
         let classes = counts.iter().enumerate();
-        classes.fold((0, 0), |best, (class, n)| if *n > best.1 { (class, *n) } else { best })
+        classes.fold(
+            (0, 0),
+            |best, (class, n)| if *n > best.1 { (class, *n) } else { best },
+        )
     };
     let count = |rows: &mut dyn Iterator<Item = usize>| {
         let mut counts = vec![0usize; classes];
@@ -186,7 +199,13 @@ fn single_features(
     let all = count(&mut split.train.iter().copied());
     let share = |right: usize| right as f64 / split.test.len() as f64;
     let score = |rule: &dyn Fn(usize) -> usize| {
-        share(split.test.iter().filter(|row| rule(**row) == labels[**row]).count())
+        share(
+            split
+                .test
+                .iter()
+                .filter(|row| rule(**row) == labels[**row])
+                .count(),
+        )
     };
     let majority = score(&|_| majority_of(&all).0);
     let feature = |feature: String, accuracy: f64| SingleFeature {
@@ -197,16 +216,25 @@ fn single_features(
     let bins = 20;
     let mut lengths: Vec<usize> = split.train.iter().map(|row| texts[*row].len()).collect();
     lengths.sort_unstable();
-    let edges: Vec<usize> = (1..bins).map(|b| lengths[b * (lengths.len() - 1) / bins]).collect();
+    let edges: Vec<usize> = (1..bins)
+        .map(|b| lengths[b * (lengths.len() - 1) / bins])
+        .collect();
     let bin = |row: usize| edges.partition_point(|edge| *edge < texts[row].len());
     let class_of: Vec<usize> = (0..bins)
         .map(|b| {
             let counts = count(&mut split.train.iter().copied().filter(|row| bin(*row) == b));
             let own = majority_of(&counts);
-            if own.1 > 0 { own.0 } else { majority_of(&all).0 }
+            if own.1 > 0 {
+                own.0
+            } else {
+                majority_of(&all).0
+            }
         })
         .collect();
-    let mut found = vec![feature("text length".to_owned(), score(&|row| class_of[bin(row)]))];
+    let mut found = vec![feature(
+        "text length".to_owned(),
+        score(&|row| class_of[bin(row)]),
+    )];
     let bags: BTreeMap<usize, BTreeSet<String>> = split
         .train
         .iter()
@@ -220,7 +248,9 @@ fn single_features(
             counts[labels[*row]] += 1;
         }
     }
-    let judged = with.iter().filter(|(_, counts)| counts.iter().sum::<usize>() >= FEWEST_TEXTS);
+    let judged = with
+        .iter()
+        .filter(|(_, counts)| counts.iter().sum::<usize>() >= FEWEST_TEXTS);
     let best = judged
         .map(|(word, counts)| {
             let without: Vec<usize> = all.iter().zip(counts).map(|(a, w)| a - w).collect();
@@ -229,7 +259,13 @@ fn single_features(
         })
         .reduce(|best, next| if next.0 > best.0 { next } else { best });
     if let Some((_, word, own, other)) = best {
-        let rule = |row: usize| if bags[&row].contains(word) { own } else { other };
+        let rule = |row: usize| {
+            if bags[&row].contains(word) {
+                own
+            } else {
+                other
+            }
+        };
         found.push(feature(format!("the word `{word}`"), score(&rule)));
     }
     found
@@ -288,7 +324,9 @@ mod tests {
 
     fn text(row: usize) -> String {
         let word = |k: usize| ["ash", "birch", "cedar", "elm", "fir", "oak", "pine"][k % 7];
-        let words: Vec<&str> = (0..9).map(|k| word(row / 7usize.pow(k % 4) + row * k as usize)).collect();
+        let words: Vec<&str> = (0..9)
+            .map(|k| word(row / 7usize.pow(k % 4) + row * k as usize))
+            .collect();
         format!("{row} {} {row}", words.join(" "))
     }
 
@@ -308,7 +346,9 @@ mod tests {
         }
         texts[90] = format!("{} indeed", texts[10].repeat(3));
         texts[10] = texts[10].repeat(3);
-        let source: Vec<usize> = (0..100).map(|row| if row == 90 { 10 } else { row % 80 }).collect();
+        let source: Vec<usize> = (0..100)
+            .map(|row| if row == 90 { 10 } else { row % 80 })
+            .collect();
         let labels = labels((0..100).map(|row| row % 2).collect());
         let columns = [
             ("parity".to_owned(), (0..100).map(|row| row % 2).collect()),
@@ -322,7 +362,11 @@ mod tests {
             separate: &separate,
             candidates: &columns,
         });
-        assert_eq!((found.exact_duplicates, found.near_duplicates), (Some(6), Some(1)), "{found:?}");
+        assert_eq!(
+            (found.exact_duplicates, found.near_duplicates),
+            (Some(6), Some(1)),
+            "{found:?}"
+        );
         assert_eq!(found.suggested_group.as_deref(), Some("source"));
         assert_eq!(found.shared[0].test_rows, 20);
         assert_eq!(found.leaks.len(), 3, "{:?}", found.leaks);
@@ -344,10 +388,19 @@ mod tests {
             })
         };
         let clean = check(&|row| text(row));
-        assert_eq!(clean.leaks, Vec::<String>::new(), "{:?}", clean.single_features);
+        assert_eq!(
+            clean.leaks,
+            Vec::<String>::new(),
+            "{:?}",
+            clean.single_features
+        );
         let word = check(&|row| format!("{} {}", text(row), ["this", "that"][of_row[row]]));
         assert!(word.leaks[0].contains("the word `th"), "{:?}", word.leaks);
         let length = check(&|row| text(row) + &" and more of it".repeat(of_row[row]));
-        assert!(length.leaks.iter().any(|l| l.starts_with("text length")), "{:?}", length.leaks);
+        assert!(
+            length.leaks.iter().any(|l| l.starts_with("text length")),
+            "{:?}",
+            length.leaks
+        );
     }
 }

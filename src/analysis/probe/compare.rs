@@ -74,7 +74,14 @@ pub fn compare(layers: &[LayerResult], params: &SweepParams) -> Option<Compariso
     let band = bootstrap.simultaneous(&values, &draws);
     let differences: Vec<Vec<f64>> = draws
         .iter()
-        .map(|draws| chosen.draws.iter().zip(*draws).map(|(a, b)| a - b).collect())
+        .map(|draws| {
+            chosen
+                .draws
+                .iter()
+                .zip(*draws)
+                .map(|(a, b)| a - b)
+                .collect()
+        })
         .collect();
     let differences: Vec<&[f64]> = differences.iter().map(Vec::as_slice).collect();
     let above: Vec<f64> = values.iter().map(|value| values[place] - value).collect();
@@ -131,7 +138,11 @@ mod tests {
         let of_row: Vec<usize> = (0..1200).map(|_| rng.random_range(0..2)).collect();
         let mut layer = |signal: f64| {
             Matrix::from_fn(1200, 5, |i, j| {
-                let own = if j == 0 { signal * of_row[i] as f64 } else { 0.0 };
+                let own = if j == 0 {
+                    signal * of_row[i] as f64
+                } else {
+                    0.0
+                };
                 own + rng.random_range(-1.0..1.0)
             })
         };
@@ -165,8 +176,13 @@ mod tests {
         let gain = &found.chosen_layer.gain;
         assert!(gain.gain.low.unwrap() > 0.1, "{gain:?}");
         let band = found.simultaneous_band.unwrap();
-        let (own, wide) = (layers[place].metrics.get("accuracy").unwrap(), &band.layers[place]);
-        assert!(band.critical > 1.96 && wide.high - wide.low > own.high.unwrap() - own.low.unwrap());
+        let (own, wide) = (
+            layers[place].metrics.get("accuracy").unwrap(),
+            &band.layers[place],
+        );
+        assert!(
+            band.critical > 1.96 && wide.high - wide.low > own.high.unwrap() - own.low.unwrap()
+        );
         let noise = &layers[0].gain.gain;
         assert!(noise.low.unwrap() <= 0.02, "{noise:?}");
     }

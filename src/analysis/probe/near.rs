@@ -32,7 +32,9 @@ pub(super) fn near_duplicates(of: &[&str], among: &[&str]) -> Vec<Option<usize>>
         }
     }
     let find = |(text, shingles): (usize, &BTreeSet<u64>)| {
-        let near = bands(shingles).into_iter().filter_map(|band| buckets.get(&band));
+        let near = bands(shingles)
+            .into_iter()
+            .filter_map(|band| buckets.get(&band));
         let candidates: BTreeSet<usize> = near.flatten().copied().collect();
         candidates.into_iter().find(|other| {
             of[text] != among[*other] && jaccard(shingles, &among_shingles[*other]) >= NEAR
@@ -77,7 +79,10 @@ fn bands(shingles: &BTreeSet<u64>) -> Vec<(usize, u64)> {
     };
     let band = |band: usize| {
         let hashes = (0..HASHES_OF_BAND).map(|h| least(band * HASHES_OF_BAND + h));
-        (band, hashes.fold(0, |all: u64, h| mix(all.rotate_left(1) ^ h)))
+        (
+            band,
+            hashes.fold(0, |all: u64, h| mix(all.rotate_left(1) ^ h)),
+        )
     };
     (0..BANDS).map(band).collect()
 }
@@ -94,9 +99,19 @@ mod tests {
     #[test]
     fn small_edits_are_found_and_other_texts_are_not() {
         let long = "the quick brown fox jumps over the lazy dog near the river bank today";
-        let among = [long, "an entirely different sentence about the sea and its ships", "cat"];
+        let among = [
+            long,
+            "an entirely different sentence about the sea and its ships",
+            "cat",
+        ];
         let edited = long.replace("today", "todays");
-        let of = [edited.as_str(), "a third sentence that nobody has written before", long, "cat", ""];
+        let of = [
+            edited.as_str(),
+            "a third sentence that nobody has written before",
+            long,
+            "cat",
+            "",
+        ];
         let found = near_duplicates(&of, &among);
         assert_eq!(found, [Some(0), None, None, None, None]);
         assert_eq!(normalized("  The CAT,\tsat!"), "the cat sat");
@@ -104,12 +119,18 @@ mod tests {
 
     #[test]
     fn the_threshold_is_the_jaccard_similarity_of_shingles() {
-        let text: String = (0..400).map(|i| char::from(b'a' + (i * i % 23) as u8)).collect();
+        let text: String = (0..400)
+            .map(|i| char::from(b'a' + (i * i % 23) as u8))
+            .collect();
         for cut in [380, 330, 200] {
             let part = &text[..cut];
             let (a, b) = (&shingles(&[part])[0], &shingles(&[&text])[0]);
             let expected = jaccard(a, b) >= NEAR;
-            assert_eq!(near_duplicates(&[part], &[&text])[0].is_some(), expected, "{cut}");
+            assert_eq!(
+                near_duplicates(&[part], &[&text])[0].is_some(),
+                expected,
+                "{cut}"
+            );
         }
     }
 }

@@ -32,7 +32,8 @@ pub fn bag_of_words<S: AsRef<str>>(texts: &[S], train: &[usize]) -> Option<(Matr
         let mut once: Vec<&str> = bags[*row].iter().map(String::as_str).collect();
         once.sort_unstable();
         once.dedup();
-        once.into_iter().for_each(|word| *texts_with.entry(word).or_default() += 1);
+        once.into_iter()
+            .for_each(|word| *texts_with.entry(word).or_default() += 1);
     }
     let mut kept: Vec<(&str, usize)> = texts_with.into_iter().filter(|(_, n)| *n > 1).collect();
     // A stable sort: of words that are equally frequent, the first in the alphabet.

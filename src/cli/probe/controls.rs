@@ -44,11 +44,18 @@ enum ControlArg {
     BagOfWords,
     /// What the first block reads
     Embedding,
+    /// The online codelength of the labels, and of shuffled ones
+    Codelength,
     /// None of them
     None,
 }
 
 impl ControlArgs {
+    /// Whether the online codelength is to be computed.
+    pub(super) fn codelength(&self) -> bool {
+        self.wants(ControlArg::Codelength)
+    }
+
     fn wants(&self, control: ControlArg) -> bool {
         let asked = |asked: &Vec<ControlArg>| asked.contains(&control);
         self.controls.as_ref().is_none_or(asked)
@@ -70,23 +77,30 @@ impl Controls {
     pub(super) fn run(args: &ControlArgs, rows: &Rows, plan: &Plan) -> Result<Self> {
         let texts = rows.text_cells()?;
         let entity = column(rows, args.entity.as_deref())?;
+        let whole = rows.card().unit == "text";
         let mut controls = Self {
             rivals: Vec::new(),
             audit: audited(args, rows, plan, texts.as_deref(), entity.as_deref())?,
-            types: entity.or_else(|| repeated(texts.as_deref()?)),
+            // Words and tokens of one text are no type.
+            types: entity.or_else(|| repeated(texts.as_deref().filter(|_| whole)?)),
             baselines: Vec::new(),
             not_run: Vec::new(),
             embedding: args.wants(ControlArg::Embedding),
         };
-        let Some(texts) = texts else {
+        let Some(texts) = texts.filter(|_| whole) else {
             for (control, asked) in [
                 ("text_length", args.wants(ControlArg::TextLength)),
                 ("bag_of_words", args.wants(ControlArg::BagOfWords)),
             ] {
                 if asked {
-                    controls.skip(control, "the run does not carry the texts".to_owned());
+                    let why = match whole {
+                        true => "the run does not carry the texts".to_owned(),
+                        false => format!("a row is a {}, not a text", rows.card().unit),
+                    };
+                    controls.skip(control, why);
                 }
             }
+            controls.expect_embedding(rows);
             return Ok(controls);
         };
         if args.wants(ControlArg::TextLength) {
@@ -101,11 +115,15 @@ impl Controls {
                 ),
             }
         }
-        let embedding = rows.points().iter().any(|point| point == EMBEDDING);
-        if controls.embedding && !embedding {
-            controls.skip("embedding", format!("the run holds no {EMBEDDING}"));
-        }
+        controls.expect_embedding(rows);
         Ok(controls)
+    }
+
+    fn expect_embedding(&mut self, rows: &Rows) {
+        let there = rows.points().iter().any(|point| point == EMBEDDING);
+        if self.embedding && !there {
+            self.skip("embedding", format!("the run holds no {EMBEDDING}"));
+        }
     }
 
     /// A layer that was probed; that of the embeddings is a control of the others.
@@ -185,7 +203,9 @@ fn audited(
     if let Some((entity, name)) = entity.zip(args.entity.as_ref()) {
         separate.push((name.clone(), entity.to_vec()));
     }
-    if let Some((template, name)) = column(rows, args.template.as_deref())?.zip(args.template.as_ref()) {
+    if let Some((template, name)) =
+        column(rows, args.template.as_deref())?.zip(args.template.as_ref())
+    {
         separate.push((name.clone(), template));
     }
     Ok(audit(&AuditInput {
@@ -206,7 +226,10 @@ fn candidates(rows: &Rows, labels: &[String]) -> Result<Vec<(String, Vec<usize>)
         }
         let values = rows.column(name)?;
         let said = (0..rows.len()).filter_map(|row| spelled(&values, row));
-        if !said.into_iter().all(|cell| cell == "train" || cell == "test") {
+        if !said
+            .into_iter()
+            .all(|cell| cell == "train" || cell == "test")
+        {
             candidates.push((name.clone(), group_ids(&values)));
         }
     }
