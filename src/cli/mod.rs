@@ -3,6 +3,7 @@
 //! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
 //! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
+mod again;
 mod completions;
 mod demo;
 mod extract;

@@ -3,13 +3,14 @@
 mod controls;
 mod files;
 pub(super) mod kinds;
+mod random;
 pub(super) mod rows;
 pub(super) mod task;
 
 use super::output::{OutputFolder, command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, SweepParams, compare,
+    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, Rival, SweepParams, compare,
     learning_curve, natural_kind,
 };
 use crate::error::Result;
@@ -86,7 +87,7 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
         Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
         None => None,
     };
-    let mut controls = Controls::run(&args.controls, &run, &plan)?;
+    let mut controls = Controls::run(&args.controls, &args.rows, &run, &plan)?;
     let (layers, kinds, learning_curve) = sweep(&run, &plan, &mut controls, args.quiet)?;
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
@@ -204,8 +205,10 @@ fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Resul
     };
     let mut others: Vec<KindLayers> = plan.others.iter().map(other).collect();
     for point in &points {
-        for (name, x) in run.matrices(point)? {
-            let layer = probe_one(&name, &x, plan, controls, &plan.params)?;
+        let random = controls.random_matrices(point)?;
+        for (head, (name, x)) in run.matrices(point)?.into_iter().enumerate() {
+            let rivals = controls.rivals(&name, random.get(head).map(|r| &r.1), plan);
+            let layer = probe_one(&name, &x, plan, (controls, &rivals), &plan.params)?;
             controls.saw(&layer);
             if plan.curve {
                 curves.push(curve_of(&layer, &x, plan)?);
@@ -218,7 +221,7 @@ fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Resul
                 };
                 other
                     .layers
-                    .push(probe_one(&name, &x, plan, controls, &params)?);
+                    .push(probe_one(&name, &x, plan, (controls, &rivals), &params)?);
             }
         }
         bar.inc(1);
@@ -231,7 +234,7 @@ fn probe_one(
     name: &str,
     x: &Matrix,
     plan: &Plan,
-    controls: &Controls,
+    (controls, rivals): (&Controls, &[Rival]),
     params: &SweepParams,
 ) -> Result<LayerResult> {
     let task = &plan.task;
@@ -239,7 +242,7 @@ fn probe_one(
         groups: task.groups.as_deref(),
         types: controls.types.as_deref(),
         companions: Some(&plan.companions),
-        rivals: &controls.rivals,
+        rivals,
         ..Probing::new(&task.labelled.labels, &task.split, params)
     };
     probing.layer(name, x)

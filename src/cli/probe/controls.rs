@@ -1,7 +1,8 @@
 //! What stands beside the scores: controls that read something else than the layer, and the audit of the split.
 
 use super::Plan;
-use super::rows::Rows;
+use super::random::RandomRows;
+use super::rows::{RowArgs, Rows};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
     Audit, AuditInput, Kind, LayerResult, Probing, Rival, SweepParams, audit, bag_of_words,
@@ -44,6 +45,8 @@ enum ControlArg {
     BagOfWords,
     /// What the first block reads
     Embedding,
+    /// The same hook point of the same architecture with random weights; by default if it takes less than a minute
+    RandomWeights,
     /// The online codelength of the labels, and of shuffled ones
     Codelength,
     /// None of them
@@ -64,17 +67,23 @@ impl ControlArgs {
 
 /// Controls, as far as they were run.
 pub(super) struct Controls {
-    pub(super) rivals: Vec<Rival>,
+    rivals: Vec<Rival>,
     pub(super) types: Option<Vec<usize>>,
     pub(super) audit: Audit,
     pub(super) baselines: Vec<Baseline>,
     pub(super) not_run: Vec<NotRun>,
     embedding: bool,
+    random: Option<RandomRows>,
 }
 
 impl Controls {
     /// Audits the split and probes what needs no model.
-    pub(super) fn run(args: &ControlArgs, rows: &Rows, plan: &Plan) -> Result<Self> {
+    pub(super) fn run(
+        args: &ControlArgs,
+        row_args: &RowArgs,
+        rows: &Rows,
+        plan: &Plan,
+    ) -> Result<Self> {
         let texts = rows.text_cells()?;
         let entity = column(rows, args.entity.as_deref())?;
         let whole = rows.card().unit == "text";
@@ -86,7 +95,15 @@ impl Controls {
             baselines: Vec::new(),
             not_run: Vec::new(),
             embedding: args.wants(ControlArg::Embedding),
+            random: None,
         };
+        if args.wants(ControlArg::RandomWeights) {
+            let asked = args.controls.is_some();
+            match RandomRows::extract(rows, row_args, &plan.labels, plan.params.seed, asked)? {
+                Ok(random) => controls.random = Some(random),
+                Err(why) => controls.skip("random_weights", why),
+            }
+        }
         let Some(texts) = texts.filter(|_| whole) else {
             for (control, asked) in [
                 ("text_length", args.wants(ControlArg::TextLength)),
@@ -126,6 +143,31 @@ impl Controls {
         }
     }
 
+    /// The hook point under random weights; nothing where they were not run.
+    pub(super) fn random_matrices(&self, point: &str) -> Result<Vec<(String, Matrix)>> {
+        match &self.random {
+            Some(random) => random.matrices(point),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The rivals of a layer, with a probe of what is there under random weights.
+    pub(super) fn rivals(
+        &mut self,
+        name: &str,
+        random: Option<&Matrix>,
+        plan: &Plan,
+    ) -> Vec<Rival> {
+        let mut rivals = self.rivals.clone();
+        if let Some(x) = random {
+            match probed(&format!("random {name}"), x, plan) {
+                Ok(probe) => rivals.extend(Rival::new("random_weights", &probe)),
+                Err(why) => self.skip("random_weights", format!("{name}: {why}")),
+            }
+        }
+        rivals
+    }
+
     /// A layer that was probed; that of the embeddings is a control of the others.
     pub(super) fn saw(&mut self, layer: &LayerResult) {
         if self.embedding && layer.hook_point == EMBEDDING {
@@ -134,21 +176,7 @@ impl Controls {
     }
 
     fn rival(&mut self, name: &str, x: Matrix, plan: &Plan) {
-        let params = SweepParams {
-            kind: match plan.params.kind.is_numeric() {
-                true => Kind::Ridge,
-                false => Kind::Logistic,
-            },
-            codelength: false,
-            control_tasks: 0,
-            shuffles: 0,
-            ..plan.params.clone()
-        };
-        let probing = Probing {
-            groups: plan.task.groups.as_deref(),
-            ..Probing::new(&plan.task.labelled.labels, &plan.task.split, &params)
-        };
-        match probing.layer(name, &x) {
+        match probed(name, &x, plan) {
             Ok(probe) => {
                 self.rivals.extend(Rival::new(name, &probe));
                 self.baselines.push(Baseline {
@@ -168,6 +196,26 @@ impl Controls {
             why,
         });
     }
+}
+
+/// A probe of something else than a layer, without controls of its own.
+fn probed(name: &str, x: &Matrix, plan: &Plan) -> Result<LayerResult> {
+    let params = SweepParams {
+        kind: match plan.params.kind.is_numeric() {
+            true => Kind::Ridge,
+            false => Kind::Logistic,
+        },
+        inner_folds: false,
+        codelength: false,
+        control_tasks: 0,
+        shuffles: 0,
+        ..plan.params.clone()
+    };
+    let probing = Probing {
+        groups: plan.task.groups.as_deref(),
+        ..Probing::new(&plan.task.labelled.labels, &plan.task.split, &params)
+    };
+    probing.layer(name, x)
 }
 
 /// The numbers of a column's values, where a column is named.
