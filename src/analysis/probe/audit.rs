@@ -24,6 +24,8 @@ pub struct AuditInput<'a> {
     pub split: &'a Split,
     /// The text that each row is, or is part of.
     pub texts: Option<&'a [String]>,
+    /// Whether a row is a whole text, whose words could give its label away.
+    pub whole: bool,
     /// Columns whose values should not be on both sides (the group, entities, templates), by name; a row without a value has a number of
     /// its own.
     pub separate: &'a [(String, Vec<usize>)],
@@ -93,7 +95,7 @@ pub fn audit(input: &AuditInput<'_>) -> Audit {
         .filter_map(|(name, values)| shared_column(name, values, input.split))
         .collect();
     let single_features = match (&texts, input.labels) {
-        (Some(texts), Labels::Classes { names, of_row, .. }) => {
+        (Some(texts), Labels::Classes { names, of_row, .. }) if input.whole => {
             single_features(texts, of_row, names.len(), input.split)
         }
         _ => Vec::new(),
@@ -359,6 +361,7 @@ mod tests {
             labels: &labels,
             split: &split,
             texts: Some(&texts),
+            whole: true,
             separate: &separate,
             candidates: &columns,
         });
@@ -383,6 +386,7 @@ mod tests {
                 labels: &labels,
                 split: &split,
                 texts: Some(&texts),
+                whole: true,
                 separate: &[],
                 candidates: &[],
             })

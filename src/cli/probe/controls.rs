@@ -260,6 +260,7 @@ fn audited(
         labels: &plan.task.labelled.labels,
         split: &plan.task.split,
         texts,
+        whole: rows.card().unit == "text",
         separate: &separate,
         candidates: &candidates(rows, &plan.labels)?,
     }))
