@@ -72,16 +72,9 @@ pub fn kinds_chart(report: &ProbeReport) -> Figure {
     let Figure::Line(mut chart) = report.chart() else {
         return report.chart();
     };
-    let names = report
-        .kinds
-        .iter()
-        .map(|k| k.kind.name())
-        .collect::<Vec<_>>()
-        .join(", ");
     chart.title = format!(
-        "Kinds of probes of “{}”: {}, {names}",
-        report.label.join(", "),
-        report.params.kind.name()
+        "What kinds of probes read of “{}”, layer by layer",
+        report.label.join(", ")
     );
     if let Some(first) = chart.series.first_mut() {
         first.name = report.params.kind.name().to_owned();
@@ -155,7 +148,7 @@ pub fn cosines_chart(report: &ProbeReport) -> Option<Figure> {
                 .collect(),
         ),
         values,
-        value_label: "cosine between directions in the model's own space".to_owned(),
+        value_label: "cosine between directions".to_owned(),
         scale: ColorScale::Diverging { middle: 0.0 },
         footer: report.footer(),
     }))
