@@ -9,30 +9,32 @@ use crate::error::{Error, Result};
 const CANDIDATES: usize = 512;
 
 /// A logistic probe on `k` coordinates, found by adaptive thresholding (Gurnee et al. 2023, "Finding Neurons in a Haystack", section 3.2): from
-/// the coordinates whose class means lie farthest apart, the half with the larger weights is kept until `k` are left.
+/// the coordinates whose class means lie farthest apart, the half with the larger weights is kept until `k` are left (all, where a row
+/// has fewer).
 ///
 /// # Errors
-/// [`Error::BadParameter`] for `k` of 0 or above the number of features.
+/// [`Error::BadParameter`] for `k` = 0.
 pub(super) fn fit(on: &Fitting<'_>) -> Result<Linear> {
     let d = on.z.cols();
-    if on.k == 0 || on.k > d {
+    if on.k == 0 {
         return Err(Error::BadParameter {
             name: "k",
-            value: on.k.to_string(),
-            problem: format!("a row has {d} features; give a number from 1 to {d}"),
+            value: "0".to_owned(),
+            problem: "a probe needs at least one coordinate".to_owned(),
         });
     }
-    let mut kept = farthest_means(on, CANDIDATES.max(on.k).min(d));
+    let k = on.k.min(d);
+    let mut kept = farthest_means(on, CANDIDATES.max(k).min(d));
     loop {
         let (weights, bias) = logistic(on, &kept)?;
-        if kept.len() == on.k {
+        if kept.len() == k {
             return Ok(Linear {
                 weights: spread(&weights, &kept, d),
                 bias,
             });
         }
         let size = |i: usize| weights.row(i).iter().map(|w| w * w).sum::<f64>();
-        let left = (kept.len() / 2).max(on.k);
+        let left = (kept.len() / 2).max(k);
         kept = largest(&kept, size, left);
     }
 }
