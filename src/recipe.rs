@@ -5,10 +5,10 @@
 
 use crate::error::{Error, Result, nearest_name};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The keys of a recipe.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "concept",
     "question",
     "model",
@@ -27,6 +27,7 @@ const KEYS: [&str; 22] = [
     "lambda",
     "group",
     "split_column",
+    "where",
     "pair_column",
     "polarity_column",
     "seed",
@@ -88,6 +89,9 @@ pub struct Recipe {
     /// The column with the split.
     #[serde(default)]
     pub split_column: Option<String>,
+    /// Only rows with this value of a column (`column=value`).
+    #[serde(default, rename = "where")]
+    pub only: Option<String>,
     /// The column of pairs.
     #[serde(default)]
     pub pair_column: Option<String>,
@@ -146,7 +150,7 @@ impl Recipe {
             problem,
         })?;
         if let Some(folder) = path.parent() {
-            recipe.data = folder.join(&recipe.data);
+            recipe.data = tidied(&folder.join(&recipe.data));
         }
         Ok(recipe)
     }
@@ -220,6 +224,7 @@ impl Recipe {
         words.give("--lambda", self.lambda.map(|l| l.to_string()).as_ref());
         words.give("--group", self.group.as_ref());
         words.give("--split-column", self.split_column.as_ref());
+        words.give("--where", self.only.as_ref());
         words.give("--pair-column", self.pair_column.as_ref());
         words.give("--polarity-column", self.polarity_column.as_ref());
         words.give("--seed", self.seed.map(|s| s.to_string()).as_ref());
@@ -230,6 +235,22 @@ impl Recipe {
         words.give("--out", Some(&out.display().to_string()));
         words.0
     }
+}
+
+/// `probes/../datasets/a.csv` as `datasets/a.csv`.
+fn tidied(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        let named = matches!(tidy.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::ParentDir if named => {
+                tidy.pop();
+            }
+            Component::CurDir => {}
+            other => tidy.push(other),
+        }
+    }
+    tidy
 }
 
 /// The words of a command line.
@@ -312,6 +333,18 @@ mod tests {
                 .join(" ")
                 .contains("--label a,b --unit word")
         );
+    }
+
+    #[test]
+    fn paths_are_said_without_detours() {
+        for (path, tidy) in [
+            ("probes/../datasets/a.csv", "datasets/a.csv"),
+            ("../a/./b.csv", "../a/b.csv"),
+            ("a/../../b.csv", "../b.csv"),
+            ("/x/../b.csv", "/b.csv"),
+        ] {
+            assert_eq!(tidied(Path::new(path)), Path::new(tidy));
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub(super) fn span(scale: ColorScale, values: impl Iterator<Item = f64> + Clone)
     let found = Range::of(values.clone());
     match scale {
         ColorScale::Sequential(Some(given)) => Range::given(given),
+        ColorScale::DivergingBetween(low, high) => match found {
+            Some(_) => Range::given((low, high)),
+            None => refuse("none of its values is finite"),
+        },
         ColorScale::Sequential(None) => match found {
             Some(range) if range.span().is_finite() => Ok(range),
             Some(_) => refuse("its values are too large for a colour scale"),
@@ -35,7 +39,7 @@ pub(super) fn span(scale: ColorScale, values: impl Iterator<Item = f64> + Clone)
 pub(super) fn color(scale: ColorScale, part: f64) -> RGBColor {
     match scale {
         ColorScale::Sequential(_) => heat_color(part),
-        ColorScale::Diverging { .. } => diverging_color(part),
+        ColorScale::Diverging { .. } | ColorScale::DivergingBetween(..) => diverging_color(part),
     }
 }
 

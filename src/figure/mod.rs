@@ -190,6 +190,8 @@ pub enum ColorScale {
         /// The value of the pale middle.
         middle: f64,
     },
+    /// From blue at the first over a pale middle to red at the second; values outside take the colour of the end.
+    DivergingBetween(f64, f64),
 }
 
 /// Texts with a colour behind each token.

@@ -149,7 +149,7 @@ pub fn cosines_chart(report: &ProbeReport) -> Option<Figure> {
         ),
         values,
         value_label: "cosine between directions".to_owned(),
-        scale: ColorScale::Diverging { middle: 0.0 },
+        scale: ColorScale::DivergingBetween(-1.0, 1.0),
         footer: report.footer(),
     }))
 }

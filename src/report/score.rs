@@ -107,7 +107,7 @@ impl ScoreReport {
 
     fn scale(&self) -> ColorScale {
         match self.probe.link {
-            Link::Logistic => ColorScale::Diverging { middle: 0.5 },
+            Link::Logistic => ColorScale::DivergingBetween(0.0, 1.0),
             Link::Softmax => ColorScale::Sequential(Some((0.0, 1.0))),
             Link::Identity => ColorScale::Sequential(None),
         }
@@ -128,10 +128,16 @@ impl ScoreReport {
                 .take((to - from) as usize)
                 .collect::<String>()
         };
-        let gap = part(from, start);
+        let (gap, own) = (part(from, start), part(start, end));
+        // A token of white space alone is shown as the vocabulary spells it.
+        let own = if own.trim().is_empty() {
+            token.token.clone()
+        } else {
+            own
+        };
         match gap.chars().all(char::is_whitespace) {
-            true => gap + &part(start, end),
-            false => part(start, end),
+            true => gap + &own,
+            false => own,
         }
     }
 

@@ -96,7 +96,9 @@ impl TransferReport {
         let majority: Vec<f64> = self.places.iter().map(|p| p.majority).collect();
         texts.push(majority.iter().map(|m| format!("{m:.2}")).collect());
         values.push(majority);
-        let names: Vec<String> = self.places.iter().map(|p| p.name.clone()).collect();
+        // Names under a narrow column have little room.
+        let short_name = |p: &Place| p.name.strip_prefix("blocks.").unwrap_or(&p.name).to_owned();
+        let names: Vec<String> = self.places.iter().map(short_name).collect();
         let least = values
             .iter()
             .flatten()

@@ -27,6 +27,9 @@ pub(in crate::cli) struct TaskArgs {
         conflicts_with = "split_column"
     )]
     test_fraction: f64,
+    /// Only rows with this value of a column; may be given several times
+    #[arg(long = "where", value_name = "C=VALUE")]
+    only: Vec<String>,
     /// Seed of split, folds, shuffles and resamples
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(in crate::cli) seed: u64,
@@ -59,14 +62,16 @@ impl Task {
         kind: Kind,
         run: &Rows,
     ) -> Result<Self> {
-        let labelled = labels_of(columns, kind)?;
+        let mut labelled = labels_of(columns, kind)?;
+        let unlabelled = run.len() - labelled.rows.len();
+        keep_only(&args.only, run, &mut labelled)?;
         refuse_one_class(&labelled)?;
         let groups = match &args.group {
             Some(column) => Some(group_ids(&run.column(column)?)),
             None => run.texts(),
         };
         let split = divide(args, run, &labelled, groups.as_deref())?;
-        let card = SplitCard {
+        let mut card = SplitCard {
             how: match (run.test_run(), &args.split_column, &args.group) {
                 (Some(test), ..) => format!("tested on {}", test.display()),
                 (_, Some(column), _) => format!("column {column}"),
@@ -76,11 +81,14 @@ impl Task {
             },
             train: split.train.len(),
             test: split.test.len(),
-            unlabelled: run.len() - labelled.rows.len(),
+            unlabelled,
             left_out: split.left_out.clone(),
             train_rows: ranges_of(&split.train),
             test_rows: ranges_of(&split.test),
         };
+        for only in &args.only {
+            card.how += &format!(", where {only}");
+        }
         Ok(Self {
             labelled,
             groups,
@@ -101,6 +109,37 @@ fn refuse_one_class(labelled: &LabelledRows) -> Result<()> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Leaves out the rows that were not asked for.
+fn keep_only(only: &[String], run: &Rows, labelled: &mut LabelledRows) -> Result<()> {
+    for condition in only {
+        let bad = |problem: String| Error::BadParameter {
+            name: "where",
+            value: condition.clone(),
+            problem,
+        };
+        let (column, wanted) = condition
+            .split_once('=')
+            .ok_or_else(|| bad("give a column and a value: --where template=plain".to_owned()))?;
+        let values = run.column(column)?;
+        labelled
+            .rows
+            .retain(|row| spelled(&values, *row).as_deref() == Some(wanted));
+        if labelled.rows.is_empty() {
+            let mut found: Vec<String> = (0..values.len())
+                .filter_map(|r| spelled(&values, r))
+                .collect();
+            found.sort();
+            found.dedup();
+            found.truncate(10);
+            return Err(bad(format!(
+                "no row has it; the column holds {}",
+                found.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The rows to train and to test on, among those that have a label.
