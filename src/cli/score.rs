@@ -123,8 +123,9 @@ fn texts(args: &Args) -> Result<(Vec<String>, Data)> {
         }
     };
     match texts.iter().position(|t| t.trim().is_empty()) {
-        _ if texts.is_empty() => Err(Error::BadText {
-            row: 0,
+        _ if texts.is_empty() => Err(Error::BadParameter {
+            name: "text",
+            value: "none".to_owned(),
             problem: "there is no text to score; give --text, --data or lines on standard input"
                 .to_owned(),
         }),

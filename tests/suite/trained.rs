@@ -255,6 +255,7 @@ fn kinds_stand_beside_each_other_with_their_cosines() {
         ("--kinds lda,lda", "named twice"),
         ("--kinds lda,ridge", "ridge learns numbers"),
         ("--kind ccs", "--pair-column"),
+        ("--kind ccs --pair-column author", "a pair has two rows"),
         ("--kind ttpd --polarity-column author", "two values"),
         ("--kind k-sparse --k 0", "k = 0"),
     ] {

@@ -291,7 +291,15 @@ fn rows_that_cannot_be_are_refused_with_what_to_do() {
     assert!(refused("run --words-column city").contains("what the text goes on with"));
     assert!(refused("run --words-column text").contains("labels for"));
     assert!(refused("pooled --subwords mean").contains("--subwords is for"));
-    assert!(refused("run --test-run pooled").contains("pooling differs"));
+    assert!(refused("run --test-run pooled").contains("tells nothing"));
+    std::fs::write(desk.join("other.csv"), cities().replace("blue", "red")).unwrap();
+    plumb_ok(
+        desk,
+        "extract --model bert --data other.csv --pool mean --out other --quiet",
+    );
+    assert!(refused("run --test-run other").contains("pooling differs"));
+    assert!(refused("pooled --where city=book").contains("no row has it; the column holds"));
+    assert!(refused("pooled --where city").contains("a column and a value"));
     let said = plumb_refuses(desk, "probe run --label knid --lambda 1 --quiet");
     assert!(said.contains("did you mean `kind`"), "{said}");
 }

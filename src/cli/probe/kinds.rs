@@ -109,7 +109,7 @@ impl KindArgs {
     /// What the kinds need to know of each row.
     pub(in crate::cli) fn companions(&self, rows: &Rows) -> Result<Companions> {
         let pairs = match &self.pair_column {
-            Some(column) => Some(group_ids(&rows.column(column)?)),
+            Some(column) => Some(pairs(column, rows)?),
             None => None,
         };
         let polarity = match &self.polarity_column {
@@ -118,6 +118,26 @@ impl KindArgs {
         };
         Ok(Companions { pairs, polarity })
     }
+}
+
+/// A number for each pair, which has two rows; a row without its other is a pair of its own, and counts for nothing.
+fn pairs(column: &str, rows: &Rows) -> Result<Vec<usize>> {
+    let values = rows.column(column)?;
+    let ids = group_ids(&values);
+    let mut seen = vec![0usize; ids.len()];
+    for (row, id) in ids.iter().enumerate() {
+        seen[*id] += 1;
+        if seen[*id] > 2 {
+            return Err(Error::BadLabel {
+                column: column.to_owned(),
+                problem: format!(
+                    "row {row} is the third with `{}`, and a pair has two rows: a statement and its contrary",
+                    spelled(&values, row).unwrap_or_default()
+                ),
+            });
+        }
+    }
+    Ok(ids)
 }
 
 /// 0 for the first of two values in alphabetical order, 1 for the second.

@@ -285,6 +285,12 @@ impl Rows {
 /// A probe is of one space: both runs must be of one model, in the same way.
 fn refuse_other_space(manifest: &Manifest, test: &Run) -> Result<()> {
     let (a, b) = (&manifest.plan, &test.manifest().plan);
+    if a.data.sha256 == b.data.sha256 {
+        return Err(Error::BadRun {
+            path: test.path().to_owned(),
+            problem: "it holds the data that the probe is trained on, and a test on them tells nothing; leave --test-run out".to_owned(),
+        });
+    }
     let differs = [
         (a.model.weights_sha256 != b.model.weights_sha256, "model"),
         (a.pool != b.pool, "pooling"),
