@@ -34,7 +34,7 @@ const KEYS: [&str; 23] = [
     "controls",
 ];
 /// The keys of its table `controls`.
-const CONTROLS: [&str; 1] = ["shuffles"];
+const CONTROLS: [&str; 5] = ["shuffles", "control_tasks", "entity", "template", "only"];
 
 /// What a probe is asked, of which model and texts, and how.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -131,6 +131,29 @@ pub struct Controls {
     /// Probes on shuffled labels.
     #[serde(default)]
     pub shuffles: Option<usize>,
+    /// Control tasks.
+    #[serde(default)]
+    pub control_tasks: Option<usize>,
+    /// The column with what a row is about.
+    #[serde(default)]
+    pub entity: Option<String>,
+    /// The column with the template of a text.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The probes of something else to compare with, as `--controls` takes them; all of them without it.
+    #[serde(default)]
+    pub only: Option<Names>,
+}
+
+impl Controls {
+    fn give(&self, words: &mut Line) {
+        let number = |n: Option<usize>| n.map(|n| n.to_string());
+        words.give("--shuffles", number(self.shuffles).as_ref());
+        words.give("--control-tasks", number(self.control_tasks).as_ref());
+        words.give("--entity", self.entity.as_ref());
+        words.give("--template", self.template.as_ref());
+        words.give("--controls", self.only.as_ref().map(Names::joined).as_ref());
+    }
 }
 
 fn builtin() -> String {
@@ -228,10 +251,7 @@ impl Recipe {
         words.give("--pair-column", self.pair_column.as_ref());
         words.give("--polarity-column", self.polarity_column.as_ref());
         words.give("--seed", self.seed.map(|s| s.to_string()).as_ref());
-        words.give(
-            "--shuffles",
-            self.controls.shuffles.map(|s| s.to_string()).as_ref(),
-        );
+        self.controls.give(&mut words);
         words.give("--out", Some(&out.display().to_string()));
         words.0
     }
