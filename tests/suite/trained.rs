@@ -19,7 +19,7 @@ fn probed(pool: &str) -> tempfile::TempDir {
     );
     plumb_ok(
         desk.path(),
-        "probe run --label label --split-column split --lambda 0.1 --shuffles 1 --out probe --quiet",
+        "probe run --label label --split-column split --lambda 0.1 --shuffles 1 --controls none --out probe --quiet",
     );
     desk
 }
@@ -186,7 +186,7 @@ fn kinds_stand_beside_each_other_with_their_cosines() {
         desk,
         "extract --model bert --data reviews.csv --pool mean --out run --quiet",
     );
-    let probe = "probe run --label label --split-column split --lambda 0.1 --shuffles 1 --quiet --json --out probe";
+    let probe = "probe run --label label --split-column split --lambda 0.1 --shuffles 1 --controls none --quiet --json --out probe";
     let report = json(&plumb_ok(
         desk,
         &format!(
@@ -261,7 +261,7 @@ fn kinds_stand_beside_each_other_with_their_cosines() {
     ] {
         let output = plumb(
             desk,
-            &format!("probe run --label label --lambda 0.1 --quiet {arguments}"),
+            &format!("probe run --label label --lambda 0.1 --controls none --quiet {arguments}"),
         );
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
@@ -329,7 +329,7 @@ fn probes_carry_over_between_layers_and_between_data_sets() {
     );
     assert!(desk.join("t/chart.png").is_file());
     let layers = json(&plumb_ok(desk, &format!("transfer a {options}")));
-    let probe = json(&plumb_ok(desk, &format!("probe a {options} --shuffles 0")));
+    let probe = json(&plumb_ok(desk, &format!("probe a {options} --shuffles 0 --controls none")));
     for (i, row) in matrix(&layers).iter().enumerate() {
         let own = probe["layers"][i]["metrics"]["accuracy"]["value"].as_f64();
         assert_eq!(row[i], own, "the diagonal is the ordinary score");

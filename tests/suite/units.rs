@@ -66,7 +66,7 @@ fn parts_of_speech_in_the_built_in_model_are_found_at_the_end_of_words() {
             data.display()
         ),
     );
-    let probe = "probe run --label tags --words-column words --group template --split-column split --lambda 0.01 --shuffles 0 --json --quiet";
+    let probe = "probe run --label tags --words-column words --group template --split-column split --lambda 0.01 --shuffles 0 --controls none --json --quiet";
     let last = json(&plumb_ok(desk, &format!("{probe} --subwords last")));
     let scores = accuracies(&last);
     assert!(
@@ -111,7 +111,7 @@ fn spans_are_read_by_place_or_by_their_words_and_are_the_vectors_of_their_tokens
         desk,
         "extract --model bert --data cities.csv --out run --quiet",
     );
-    let probe = "probe run --label kind --lambda 0.1 --shuffles 0 --json --quiet --subwords last";
+    let probe = "probe run --label kind --lambda 0.1 --shuffles 0 --controls none --json --quiet --subwords last";
     let by_place = json(&plumb_ok(
         desk,
         &format!("{probe} --span-columns start,end"),
@@ -174,7 +174,7 @@ fn heads_are_read_one_by_one() {
     );
     let report = json(&plumb_ok(
         desk,
-        "probe run --label label --lambda 0.1 --shuffles 0 --json --quiet --per-head --out probe",
+        "probe run --label label --lambda 0.1 --shuffles 0 --controls none --json --quiet --per-head --out probe",
     ));
     let names: Vec<&str> = report["layers"]
         .as_array()
@@ -232,7 +232,7 @@ fn words_of_a_conllu_file_are_found_where_it_lies_and_nowhere_else() {
         desk,
         "extract --model bert --data a.conllu --out run --quiet",
     );
-    let probe = "probe run --label upos --lambda 0.1 --shuffles 0 --json --quiet";
+    let probe = "probe run --label upos --lambda 0.1 --shuffles 0 --controls none --json --quiet";
     let report = json(&plumb_ok(desk, probe));
     assert_eq!(
         report["split"]["train"].as_u64().unwrap() + report["split"]["test"].as_u64().unwrap(),
@@ -274,7 +274,7 @@ fn rows_that_cannot_be_are_refused_with_what_to_do() {
     let refused = |arguments: &str| {
         plumb_refuses(
             desk,
-            &format!("probe {arguments} --label kind --lambda 1 --quiet"),
+            &format!("probe {arguments} --label kind --lambda 1 --controls none --quiet"),
         )
     };
     let said = refused("run --span-column city");
@@ -300,6 +300,6 @@ fn rows_that_cannot_be_are_refused_with_what_to_do() {
     assert!(refused("run --test-run other").contains("pooling differs"));
     assert!(refused("pooled --where city=book").contains("no row has it; the column holds"));
     assert!(refused("pooled --where city").contains("a column and a value"));
-    let said = plumb_refuses(desk, "probe run --label knid --lambda 1 --quiet");
+    let said = plumb_refuses(desk, "probe run --label knid --lambda 1 --controls none --quiet");
     assert!(said.contains("did you mean `kind`"), "{said}");
 }
