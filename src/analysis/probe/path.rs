@@ -47,6 +47,7 @@ pub(super) fn walk<T: Axes>(
         tolerance,
         max_iterations,
         rounding: T::ROUNDING,
+        memory: T::MEMORY,
     };
     let room = (MOST_COLUMNS / loss.outputs()).max(1);
     let mut waiting = jobs.iter().enumerate();

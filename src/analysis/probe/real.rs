@@ -23,6 +23,8 @@ pub(super) trait Real:
     const ONE: Self;
     /// What rounding takes from the mean of a function over rows, relative to it.
     const ROUNDING: f64;
+    /// Pairs of steps that a fit remembers: more of them pay where the last digits are wanted, and one fit is at work.
+    const MEMORY: usize;
     fn of(value: f64) -> Self;
     fn wide(self) -> f64;
     /// `e^-|self|`, to the precision of the type.
@@ -35,6 +37,7 @@ impl Real for f64 {
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
     const ROUNDING: f64 = 1e-14;
+    const MEMORY: usize = 40;
 
     fn of(value: f64) -> f64 {
         value
@@ -58,6 +61,7 @@ impl Real for f32 {
     const ZERO: f32 = 0.0;
     const ONE: f32 = 1.0;
     const ROUNDING: f64 = 1e-7;
+    const MEMORY: usize = 10;
 
     fn of(value: f64) -> f32 {
         value as f32

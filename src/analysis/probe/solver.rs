@@ -4,9 +4,6 @@ use super::line_search::{LineSearch, Next, Trial};
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// Pairs of steps and gradient changes that the curvature is estimated from.
-const MEMORY: usize = 10;
-
 /// How an iterative fit ended. `gradient_norm` is the Euclidean length of the gradient of the mean loss
 /// plus penalty, on standardised features: no entry is larger.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -55,6 +52,8 @@ pub(super) struct Settings {
     pub(super) max_iterations: usize,
     /// What rounding may change a value by, as a share of it.
     pub(super) rounding: f64,
+    /// Pairs of steps and gradient changes that the curvature is estimated from.
+    pub(super) memory: usize,
 }
 
 /// A step and the change of the gradient over it.
@@ -187,7 +186,7 @@ impl Lbfgs {
             let curvature = dot(&step, &change);
             // Positive by the Wolfe conditions, but for rounding.
             if curvature > f64::EPSILON * dot(&change, &change) {
-                if self.pairs.len() == MEMORY {
+                if self.pairs.len() >= self.settings.memory {
                     self.pairs.pop_front();
                 }
                 self.pairs.push_back(Pair {
@@ -295,6 +294,7 @@ mod tests {
                 tolerance,
                 max_iterations,
                 rounding: 1e-14,
+                memory: 10,
             },
         );
         while solver.end().is_none() {
@@ -371,6 +371,7 @@ mod tests {
             tolerance: 1e-9,
             max_iterations: 1000,
             rounding: 1e-14,
+            memory: 10,
         };
         let mut solver = Lbfgs::new(vec![0.0; 20], settings);
         for (lambda, change) in [(3.0, 0.0), (1.0, -2.0), (0.1, -0.9)] {
