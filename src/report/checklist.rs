@@ -10,8 +10,8 @@ use serde::Serialize;
 pub struct Check {
     /// What is asked.
     pub item: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
+    /// Whether it is as it should be; `null` where the item does not apply.
+    pub ok: Option<bool>,
     /// The answer, with its number.
     pub said: String,
 }
@@ -36,7 +36,7 @@ pub fn checklist(report: &ProbeReport) -> Vec<Check> {
     }
     checks.push(Check {
         item: "repeatable",
-        ok: true,
+        ok: Some(true),
         said: format!(
             "seed {}, data {}, weights {}, `{}`",
             report.params.seed,
@@ -52,7 +52,7 @@ fn split(report: &ProbeReport) -> Check {
     let split = &report.split;
     Check {
         item: "test rows apart from training rows",
-        ok: report.audit.shared.is_empty(),
+        ok: Some(report.audit.shared.is_empty()),
         said: format!(
             "{} training rows, {} test rows, {}{}",
             split.train,
@@ -79,7 +79,7 @@ fn audit(report: &ProbeReport) -> Check {
         .collect();
     Check {
         item: "no leak",
-        ok: audit.leaks.is_empty() && audit.exact_duplicates.is_some(),
+        ok: audit.exact_duplicates.map(|_| audit.leaks.is_empty()),
         said: match (audit.exact_duplicates, audit.near_duplicates) {
             (Some(exact), Some(near)) => format!(
                 "{exact} equal and {near} nearly equal texts of {} test rows{}{}",
@@ -101,7 +101,7 @@ fn choice(report: &ProbeReport) -> Check {
     match report.chosen() {
         None => Check {
             item,
-            ok: false,
+            ok: Some(false),
             said: "no layer was chosen: this kind has no score on inner folds".to_owned(),
         },
         Some((chosen, layer)) => {
@@ -111,7 +111,7 @@ fn choice(report: &ProbeReport) -> Check {
                 .map_or(0, |c| c.cannot_be_told_apart.len());
             Check {
                 item,
-                ok: true,
+                ok: Some(true),
                 said: format!(
                     "{} ({} {:.3} on inner folds, λ {}); {equals} of {} other layers cannot be told from it",
                     chosen.hook_point,
@@ -133,7 +133,7 @@ fn interval(report: &ProbeReport, layer: &LayerResult) -> Check {
         .and_then(|c| c.simultaneous_band.as_ref());
     Check {
         item: "a score with its interval",
-        ok: score.is_some_and(|s| s.low.is_some()),
+        ok: Some(score.is_some_and(|s| s.low.is_some())),
         said: format!(
             "{} {} by {} resamples{}",
             layer.main_metric,
@@ -151,7 +151,7 @@ fn gain(layer: &LayerResult) -> Check {
     let gain = &layer.gain;
     Check {
         item: "above the best control",
-        ok: gain.gain.low.is_some_and(|low| low > 0.0),
+        ok: Some(gain.gain.low.is_some_and(|low| low > 0.0)),
         said: format!("{} above {}", shown(gain.gain), gain.over.replace('_', " ")),
     }
 }
@@ -166,7 +166,7 @@ fn controls(report: &ProbeReport, layer: &LayerResult) -> Check {
     said.extend(not_run.map(|n| format!("{} not run", n.control.replace('_', " "))));
     Check {
         item: "controls beside the score",
-        ok: controls.shuffled.is_some() && report.not_run.is_empty(),
+        ok: Some(controls.shuffled.is_some() && report.not_run.is_empty()),
         said: said.join(", "),
     }
 }
@@ -174,7 +174,7 @@ fn controls(report: &ProbeReport, layer: &LayerResult) -> Check {
 fn selectivity(layer: &LayerResult) -> Check {
     Check {
         item: "selective against a control task",
-        ok: layer.selectivity.is_some_and(|s| s > 0.0),
+        ok: layer.selectivity.map(|s| s > 0.0),
         said: match (layer.selectivity, layer.controls.control_task) {
             (Some(selectivity), Some(task)) => {
                 format!("selectivity {selectivity:.3}, control task {task:.3}")
@@ -187,10 +187,7 @@ fn selectivity(layer: &LayerResult) -> Check {
 fn codelength(layer: &LayerResult) -> Check {
     Check {
         item: "shorter online code than shuffled labels",
-        ok: layer
-            .codelength
-            .as_ref()
-            .is_some_and(|c| c.bits < c.control_bits),
+        ok: layer.codelength.as_ref().map(|c| c.bits < c.control_bits),
         said: match &layer.codelength {
             None => "not computed: for logistic probes of classes".to_owned(),
             Some(code) => format!(
@@ -205,7 +202,7 @@ fn rows(layer: &LayerResult) -> Check {
     let (n, d) = (layer.n_train, layer.n_features);
     Check {
         item: "at least two training rows a feature",
-        ok: n >= 2 * d,
+        ok: Some(n >= 2 * d),
         said: format!(
             "{n} training rows, {d} features: {:.1}",
             n as f64 / d as f64
@@ -225,7 +222,7 @@ fn balance(layer: &LayerResult) -> Check {
     };
     Check {
         item: "other metrics agree",
-        ok: !said.is_empty(),
+        ok: Some(!said.is_empty()),
         said,
     }
 }
@@ -235,12 +232,12 @@ fn calibration(layer: &LayerResult) -> Check {
     match (&layer.predictions, layer.metrics.get("ece")) {
         (Predictions::Classes { .. }, Some(ece)) => Check {
             item,
-            ok: ece.value < 0.1,
+            ok: Some(ece.value < 0.1),
             said: format!("expected calibration error {}", shown(ece)),
         },
         _ => Check {
             item,
-            ok: true,
+            ok: None,
             said: "does not apply to numbers".to_owned(),
         },
     }
@@ -259,7 +256,7 @@ fn convergence(layer: &LayerResult) -> Check {
     };
     Check {
         item: "the fit converged",
-        ok,
+        ok: Some(ok),
         said,
     }
 }
@@ -274,7 +271,11 @@ pub fn checklist_table(report: &ProbeReport, styled: bool) -> String {
     .styled(styled);
     for check in checklist(report) {
         table.row([
-            Cell::from(if check.ok { "✓" } else { "✗" }),
+            Cell::from(match check.ok {
+                Some(true) => "✓",
+                Some(false) => "✗",
+                None => "–",
+            }),
             Cell::from(check.item),
             Cell::from(check.said),
         ]);

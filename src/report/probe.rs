@@ -465,7 +465,7 @@ impl ProbeReport {
                     file_name(&self.source.data)
                 ),
                 Some((chosen, _)) => format!(
-                    "What a linear probe reads of “{}” ({}): {} above {} at {}",
+                    "What a linear probe reads of “{}” ({}): gain {} over {} at {}",
                     self.label.join(", "),
                     file_name(&self.source.data),
                     shown(chosen.gain.gain),

@@ -102,7 +102,7 @@ fn confusion_chart(
             "What the probe of “{}” at {point} takes each class for",
             label(report)
         ),
-        x_label: "predicted class".to_owned(),
+        x_label: "predicted class (in the cells: test rows)".to_owned(),
         y_label: "true class".to_owned(),
         columns: names.to_vec(),
         rows: names.to_vec(),
@@ -111,7 +111,7 @@ fn confusion_chart(
             .map(|t| classes.clone().map(|s| share(t, s)).collect())
             .collect(),
         texts: Some(cells(&|t, s| format!("{:.0}", confusion.at(t, s)))),
-        value_label: "share of the true class (in the cells: test rows)".to_owned(),
+        value_label: "share of the true class".to_owned(),
         scale: ColorScale::Sequential(Some((0.0, 1.0))),
         footer: report.footer(),
     })
