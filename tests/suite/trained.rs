@@ -329,7 +329,10 @@ fn probes_carry_over_between_layers_and_between_data_sets() {
     );
     assert!(desk.join("t/chart.png").is_file());
     let layers = json(&plumb_ok(desk, &format!("transfer a {options}")));
-    let probe = json(&plumb_ok(desk, &format!("probe a {options} --shuffles 0 --controls none")));
+    let probe = json(&plumb_ok(
+        desk,
+        &format!("probe a {options} --shuffles 0 --controls none"),
+    ));
     for (i, row) in matrix(&layers).iter().enumerate() {
         let own = probe["layers"][i]["metrics"]["accuracy"]["value"].as_f64();
         assert_eq!(row[i], own, "the diagonal is the ordinary score");

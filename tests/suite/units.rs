@@ -300,6 +300,9 @@ fn rows_that_cannot_be_are_refused_with_what_to_do() {
     assert!(refused("run --test-run other").contains("pooling differs"));
     assert!(refused("pooled --where city=book").contains("no row has it; the column holds"));
     assert!(refused("pooled --where city").contains("a column and a value"));
-    let said = plumb_refuses(desk, "probe run --label knid --lambda 1 --controls none --quiet");
+    let said = plumb_refuses(
+        desk,
+        "probe run --label knid --lambda 1 --controls none --quiet",
+    );
     assert!(said.contains("did you mean `kind`"), "{said}");
 }

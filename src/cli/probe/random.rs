@@ -5,11 +5,12 @@ use crate::analysis::matrix::Matrix;
 use crate::cli::again::Inputs;
 use crate::error::Result;
 use crate::model::{LoadedModel, Model, Precision, RandomWeights, Transformer, load_in};
-use crate::store::{Control, estimate, extract, refuse_other_inputs};
+use crate::store::{Control, extract, refuse_other_inputs};
 use std::sync::atomic::AtomicBool;
 
-/// Without being asked for, it is run only where it takes less than this many seconds.
-const SECONDS: f64 = 60.0;
+/// Without being asked for, it is run only where it takes fewer operations than this: about a minute on two cores. Not a time, which would make
+/// the result depend on what else the machine does.
+const OPERATIONS: f64 = 4e12;
 
 /// The same rows under random weights.
 pub(super) struct RandomRows {
@@ -60,10 +61,13 @@ impl RandomRows {
             tempfile::tempdir().map_err(|e| crate::error::Error::io("random weights", e))?;
         let out = folder.path().join("run");
         let refused = inputs.extraction(run, &model, |plan| {
-            let seconds = estimate(plan, folder.path())?.seconds;
-            if seconds > SECONDS && !asked {
+            let (tokens, texts) = (plan.census.tokens() as f64, plan.census.examples() as f64);
+            let spec = model.model.spec();
+            let length = (tokens / texts.max(1.0)).ceil() as usize;
+            let operations = tokens * spec.flops_per_token(spec.n_layers, length);
+            if operations > OPERATIONS && !asked {
                 return Ok(Some(format!(
-                    "it would take about {seconds:.0} seconds; ask for it with --controls random-weights"
+                    "it would take {operations:.0e} operations; ask for it with --controls random-weights"
                 )));
             }
             let control = Control {
