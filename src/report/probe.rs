@@ -323,9 +323,14 @@ impl ProbeReport {
                 );
             }
         }
-        let run = self.baselines.iter().filter_map(|b| {
-            let score = b.metrics.get(self.main_metric())?;
-            Some(format!("{} {}", b.control.replace('_', " "), shown(score)))
+        let layer = self.chosen().map(|(_, layer)| layer);
+        let layer = layer.or_else(|| self.layers.last());
+        let run = layer.into_iter().flat_map(|l| &l.controls.rivals.0);
+        let run = run.map(|(name, score)| {
+            let baseline = self.baselines.iter().find(|b| b.control == *name);
+            let estimate = baseline.and_then(|b| b.metrics.get(self.main_metric()));
+            let score = estimate.map_or_else(|| format!("{score:.3}"), shown);
+            format!("{} {score}", name.replace('_', " "))
         });
         let not_run = self.not_run.iter();
         let not_run =
