@@ -238,6 +238,9 @@ pub(super) fn probe(
         hits(&task.test, &shuffled).as_deref(),
         None,
     )?;
+    let starts = starts.transpose()?;
+    let mut warnings = verdict.warnings;
+    warnings.extend(starts.as_deref().map(spread));
     let readout = match &fit {
         Fitted::Mlp(_) => None,
         Fitted::Linear(linear, _) => {
@@ -263,16 +266,26 @@ pub(super) fn probe(
         selectivity: None,
         codelength: None,
         convergence: None,
-        starts: starts.transpose()?,
+        starts,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: layer.train.rows(),
         n_test: layer.test.rows(),
-        warnings: verdict.warnings,
+        warnings,
         readout,
         predictions: verdict.predictions,
         draws: verdict.draws,
     })
+}
+
+/// How far the score of a CCS probe is luck, in words.
+fn spread(starts: &[f64]) -> String {
+    let least = starts.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = starts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!(
+        "{} random starts of CCS end at accuracies from {least:.3} to {most:.3}; that of the lowest loss counts",
+        starts.len()
+    )
 }
 
 /// The penalty: of LDA and the whitened mass mean the one with the most held-out rows right (the largest of equals); other kinds have little
