@@ -8,6 +8,7 @@ pub mod notebook;
 pub mod probe;
 pub mod probe_charts;
 pub mod probe_file;
+mod probe_table;
 pub mod score;
 pub mod table;
 pub mod transfer;

@@ -1,8 +1,9 @@
 //! Charts of the chosen layer: what it takes for what, how sure it is, where it puts places.
 
 use super::probe::ProbeReport;
+use crate::analysis::calibration::CalibrationBin;
 use crate::analysis::matrix::Matrix;
-use crate::analysis::metrics::{CalibrationBin, great_circle_km};
+use crate::analysis::metrics::great_circle_km;
 use crate::analysis::probe::{Predictions, coordinates};
 use crate::figure::{
     ColorScale, Figure, HeatMap, LineChart, Panel, Point, PointColor, ScatterChart, Series, Style,

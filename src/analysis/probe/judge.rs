@@ -5,10 +5,9 @@ use super::logistic::{classes, probabilities};
 use super::result::{Controls, Gain, Metrics, Predictions};
 use super::rival::Contest;
 use super::sweep::Layer;
+use crate::analysis::calibration::Calibration;
 use crate::analysis::matrix::Matrix;
-use crate::analysis::metrics::{
-    Calibration, Confusion, Ranking, brier_scores, log_losses, weighted_mean,
-};
+use crate::analysis::metrics::{Confusion, Ranking, brier_scores, log_losses, weighted_mean};
 use crate::error::Result;
 
 /// The share of training rows in one class above which accuracy alone misleads.

@@ -2,9 +2,9 @@
 
 use super::readout::Readout;
 use super::solver::Convergence;
+use crate::analysis::calibration::CalibrationBin;
 use crate::analysis::inference::Estimate;
 use crate::analysis::matrix::Matrix;
-use crate::analysis::metrics::CalibrationBin;
 use serde::{Serialize, Serializer};
 
 /// Scores on the test rows, by name, in the order in which they are to be shown: the main metric first.
