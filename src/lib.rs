@@ -10,6 +10,7 @@ pub mod error;
 pub mod figure;
 pub mod hook;
 pub mod model;
+pub mod recipe;
 pub mod report;
 pub mod store;
 pub mod text;

@@ -109,6 +109,11 @@ impl Matrix {
         &self.data
     }
 
+    /// All numbers, to be changed.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f64] {
+        &mut self.data
+    }
+
     /// These rows, in this order (repeats allowed), as a new matrix.
     pub fn select(&self, rows: &[usize]) -> Matrix {
         let mut data = Vec::with_capacity(rows.len() * self.cols);
@@ -209,7 +214,8 @@ impl Matrix {
             .collect()
     }
 
-    fn add(&mut self, other: &Matrix) {
+    /// Adds a matrix of the same shape.
+    pub(crate) fn add(&mut self, other: &Matrix) {
         self.data
             .iter_mut()
             .zip(&other.data)

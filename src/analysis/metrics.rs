@@ -48,6 +48,23 @@ impl Confusion {
         mean(self.classes().filter_map(f1))
     }
 
+    /// The correlation of prediction and truth, for any number of classes (`matthews_corrcoef`; Gorodkin 2004). `None` where all rows
+    /// have, or all predictions are, one class, and scikit-learn returns 0.
+    pub fn mcc(&self) -> Option<f64> {
+        let total: f64 = self.counts.as_slice().iter().sum();
+        let right: f64 = self.classes().map(|k| self.counts.at(k, k)).sum();
+        let sum = |of: &dyn Fn(usize) -> f64| self.classes().map(of).sum::<f64>();
+        let both = sum(&|k| self.truths(k) * self.predictions(k));
+        let truths = total * total - sum(&|k| self.truths(k).powi(2));
+        let predictions = total * total - sum(&|k| self.predictions(k).powi(2));
+        ratio(right * total - both, (truths * predictions).max(0.0).sqrt())
+    }
+
+    /// `[truth, predicted]`.
+    pub fn counts(&self) -> &Matrix {
+        &self.counts
+    }
+
     fn classes(&self) -> std::ops::Range<usize> {
         0..self.counts.rows()
     }
@@ -63,21 +80,39 @@ impl Confusion {
     }
 }
 
-/// The mean negative log-probability of the true class, in nats (`log_loss`): probabilities are cut off at the machine epsilon, so
-/// one confident mistake costs at most 36 nats. `probabilities` is `[rows, classes]`.
-pub fn log_loss(truth: &[usize], probabilities: &Matrix, weights: &[f64]) -> Option<f64> {
-    let loss = |row: usize| {
-        let p = probabilities.at(row, truth[row]);
+/// For each row, the negative log-probability of the true class in nats; the mean is `log_loss`. Probabilities are cut off at the machine
+/// epsilon, so one confident mistake costs at most 36 nats. `probabilities` is `[rows, classes]`.
+pub fn log_losses(truth: &[usize], probabilities: &Matrix) -> Vec<f64> {
+    let loss = |(row, class): (usize, &usize)| {
+        let p = probabilities.at(row, *class);
         -p.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     };
-    let total = (0..truth.len()).map(|row| weights[row] * loss(row)).sum();
-    ratio(total, weights.iter().sum())
+    truth.iter().enumerate().map(loss).collect()
 }
 
-/// The area under the ROC curve (`roc_auc_score`): the probability that a positive row scores above a negative one, ties counting
-/// half. Sorted once, so that many weightings are cheap.
+/// The mean of values, each with its weight; `None` without weight.
+pub fn weighted_mean(values: &[f64], weights: &[f64]) -> Option<f64> {
+    let sum = values.iter().zip(weights).map(|(v, w)| v * w).sum();
+    ratio(sum, weights.iter().sum())
+}
+
+/// For each row, the squared distance of the probabilities from the truth: of the positive class for two classes, summed over classes for
+/// more. The mean is the Brier score (`brier_score_loss`). `probabilities` is `[rows, classes]`.
+pub fn brier_scores(truth: &[usize], probabilities: &Matrix) -> Vec<f64> {
+    let first = usize::from(probabilities.cols() == 2);
+    let rows = truth.iter().enumerate().map(|(row, own)| {
+        let classes = probabilities.row(row).iter().enumerate().skip(first);
+        let indicator = |class: usize| f64::from(u8::from(class == *own));
+        classes
+            .map(|(class, p)| (p - indicator(class)).powi(2))
+            .sum()
+    });
+    rows.collect()
+}
+
+/// How a score ranks positive rows against negative ones. Sorted once, so that many weightings are cheap.
 #[derive(Debug, Clone)]
-pub struct Auroc {
+pub struct Ranking {
     /// Rows by rising score.
     order: Vec<usize>,
     /// For each place in `order`, whether the score is that of the place before.
@@ -85,14 +120,10 @@ pub struct Auroc {
     positive: Vec<bool>,
 }
 
-impl Auroc {
+impl Ranking {
     /// The ranking of rows that these scores make.
     pub fn new(positive: Vec<bool>, scores: &[f64]) -> Self {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        let tied = (0..order.len())
-            .map(|place| place > 0 && scores[order[place]] == scores[order[place - 1]])
-            .collect();
+        let (order, tied) = rising(scores);
         Self {
             order,
             tied,
@@ -100,26 +131,165 @@ impl Auroc {
         }
     }
 
-    /// The area, with these weights; `None` unless both classes have weight.
-    pub fn value(&self, weights: &[f64]) -> Option<f64> {
+    /// The area under the ROC curve (`roc_auc_score`): the probability that a positive row scores above a negative one, ties counting
+    /// half. `None` unless both classes have weight.
+    pub fn auroc(&self, weights: &[f64]) -> Option<f64> {
         let (mut area, mut negatives, mut positives) = (0.0, 0.0, 0.0);
-        let (mut tied_negatives, mut tied_positives) = (0.0, 0.0);
-        for (&row, &tied) in self.order.iter().zip(&self.tied) {
-            if !tied {
-                area += tied_positives * (negatives + 0.5 * tied_negatives);
-                negatives += std::mem::take(&mut tied_negatives);
-                positives += std::mem::take(&mut tied_positives);
-            }
+        self.each_score(weights, false, |p, n| {
+            area += p * (negatives + 0.5 * n);
+            negatives += n;
+            positives += p;
+        });
+        ratio(area, positives * negatives)
+    }
+
+    /// The area under the precision-recall curve, as the mean of the precisions at which the positive rows are found
+    /// (`average_precision_score`). `None` unless both classes have weight.
+    pub fn auprc(&self, weights: &[f64]) -> Option<f64> {
+        let (mut area, mut negatives, mut positives) = (0.0, 0.0, 0.0);
+        self.each_score(weights, true, |p, n| {
+            negatives += n;
+            positives += p;
+            area += p * ratio(positives, positives + negatives).unwrap_or(0.0);
+        });
+        ratio(area, positives).filter(|_| negatives > 0.0)
+    }
+
+    /// The weights of the positive and of the negative rows at each score, from the lowest up or from the highest down.
+    fn each_score(&self, weights: &[f64], falling: bool, mut see: impl FnMut(f64, f64)) {
+        let (mut positives, mut negatives) = (0.0, 0.0);
+        let places = self.order.len();
+        for step in 0..places {
+            let place = if falling { places - 1 - step } else { step };
+            let row = self.order[place];
             match self.positive[row] {
-                true => tied_positives += weights[row],
-                false => tied_negatives += weights[row],
+                true => positives += weights[row],
+                false => negatives += weights[row],
+            }
+            let last = match falling {
+                true => !self.tied[place],
+                false => place + 1 == places || !self.tied[place + 1],
+            };
+            if last {
+                see(
+                    std::mem::take(&mut positives),
+                    std::mem::take(&mut negatives),
+                );
             }
         }
-        area += tied_positives * (negatives + 0.5 * tied_negatives);
-        ratio(
-            area,
-            (positives + tied_positives) * (negatives + tied_negatives),
-        )
+    }
+}
+
+/// Rows by rising value, and whether each one's value is that of the one before.
+fn rising(values: &[f64]) -> (Vec<usize>, Vec<bool>) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let tied = (0..order.len())
+        .map(|place| place > 0 && values[order[place]] == values[order[place - 1]])
+        .collect();
+    (order, tied)
+}
+
+/// Spearman's rank correlation of truth and prediction (`scipy.stats.spearmanr`), equal values sharing their mean rank. Sorted once, so that
+/// many weightings are cheap.
+#[derive(Debug, Clone)]
+pub struct Spearman {
+    truth: (Vec<usize>, Vec<bool>),
+    predicted: (Vec<usize>, Vec<bool>),
+}
+
+impl Spearman {
+    /// Of these numbers.
+    pub fn new(truth: &[f64], predicted: &[f64]) -> Self {
+        Self {
+            truth: rising(truth),
+            predicted: rising(predicted),
+        }
+    }
+
+    /// The correlation, with these weights; `None` if truth or prediction does not vary.
+    pub fn value(&self, weights: &[f64]) -> Option<f64> {
+        let (a, b) = (ranks(&self.truth, weights), ranks(&self.predicted, weights));
+        let total: f64 = weights.iter().sum();
+        let mean = |v: &[f64]| ratio(v.iter().zip(weights).map(|(v, w)| v * w).sum(), total);
+        let (mean_a, mean_b) = (mean(&a)?, mean(&b)?);
+        let (mut both, mut own_a, mut own_b) = (0.0, 0.0, 0.0);
+        for ((a, b), w) in a.iter().zip(&b).zip(weights) {
+            let (a, b) = (a - mean_a, b - mean_b);
+            both += w * a * b;
+            own_a += w * a * a;
+            own_b += w * b * b;
+        }
+        ratio(both, (own_a * own_b).sqrt())
+    }
+}
+
+fn ranks((order, tied): &(Vec<usize>, Vec<bool>), weights: &[f64]) -> Vec<f64> {
+    let mut ranks = vec![0.0; order.len()];
+    let mut before = 0.0;
+    let mut start = 0;
+    while start < order.len() {
+        let more = tied[start + 1..].iter().take_while(|tied| **tied).count();
+        let equal = &order[start..=start + more];
+        let weight: f64 = equal.iter().map(|row| weights[*row]).sum();
+        equal
+            .iter()
+            .for_each(|row| ranks[*row] = before + 0.5 * (weight + 1.0));
+        before += weight;
+        start += more + 1;
+    }
+    ranks
+}
+
+/// The Earth's mean radius in km (IUGG).
+const EARTH_RADIUS_KM: f64 = 6371.0088;
+
+/// The shortest way on the globe between two places in degrees of latitude and longitude, in km, by the haversine formula. A predicted
+/// latitude beyond a pole counts as the pole.
+pub fn great_circle_km(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let latitude = |degrees: f64| degrees.clamp(-90.0, 90.0).to_radians();
+    let (lat_a, lat_b) = (latitude(a.0), latitude(b.0));
+    let half = |angle: f64| (0.5 * angle).sin().powi(2);
+    let h = half(lat_b - lat_a) + lat_a.cos() * lat_b.cos() * half((b.1 - a.1).to_radians());
+    2.0 * EARTH_RADIUS_KM * h.clamp(0.0, 1.0).sqrt().asin()
+}
+
+/// Mean and median of fixed values under many weightings. Sorted once.
+#[derive(Debug, Clone)]
+pub struct Spread {
+    values: Vec<f64>,
+    order: Vec<usize>,
+}
+
+impl Spread {
+    /// Of these values.
+    pub fn new(values: Vec<f64>) -> Self {
+        let (order, _) = rising(&values);
+        Self { values, order }
+    }
+
+    /// The mean; `None` without weight.
+    pub fn mean(&self, weights: &[f64]) -> Option<f64> {
+        weighted_mean(&self.values, weights)
+    }
+
+    /// The median of the values, each as often as its weight says (of an even number, the mean of the middle two).
+    pub fn median(&self, weights: &[f64]) -> Option<f64> {
+        let half = 0.5 * weights.iter().sum::<f64>();
+        let (mut below, mut lower) = (0.0, None);
+        for row in self.order.iter().filter(|row| weights[**row] > 0.0) {
+            if let Some(lower) = lower {
+                return Some(0.5 * (lower + self.values[*row]));
+            }
+            below += weights[*row];
+            if below > half {
+                return Some(self.values[*row]);
+            }
+            if below == half {
+                lower = Some(self.values[*row]);
+            }
+        }
+        lower
     }
 }
 
@@ -144,7 +314,7 @@ fn weighted(truth: &[f64], weights: &[f64], term: impl Fn(f64, usize) -> f64) ->
     rows.map(|(row, (y, w))| w * term(*y, row)).sum()
 }
 
-fn ratio(part: f64, whole: f64) -> Option<f64> {
+pub(super) fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
@@ -191,7 +361,7 @@ mod tests {
     #[test]
     fn scores_without_a_definition_are_none() {
         assert_eq!(
-            Auroc::new(vec![true, true], &[0.1, 0.2]).value(&[1.0; 2]),
+            Ranking::new(vec![true, true], &[0.1, 0.2]).auroc(&[1.0; 2]),
             None
         );
         assert_eq!(r2(&[2.0, 2.0], &[1.0, 3.0], &[1.0; 2]), None);
@@ -201,8 +371,8 @@ mod tests {
     #[test]
     fn one_confident_mistake_costs_36_nats() {
         let p = Matrix::new(1, 2, vec![1.0, 0.0]).unwrap();
-        let loss = log_loss(&[1], &p, &[1.0]);
-        assert!(close(loss, 36.043_653_389_117_15), "{loss:?}");
+        let loss = log_losses(&[1], &p)[0];
+        assert!((loss - 36.043_653_389_117_15).abs() < 1e-12, "{loss}");
     }
 
     proptest! {
@@ -223,7 +393,7 @@ mod tests {
                     };
                 }
             }
-            let area = Auroc::new(positive, &scores).value(&weights);
+            let area = Ranking::new(positive, &scores).auroc(&weights);
             match pairs > 0.0 {
                 true => prop_assert!(close(area, won / pairs)),
                 false => prop_assert_eq!(area, None),

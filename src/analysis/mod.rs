@@ -1,5 +1,7 @@
 //! Numbers from activations: checked parameters in, a result struct out; no files, no drawing.
 
+pub mod calibration;
+mod eigen;
 pub mod inference;
 pub mod matrix;
 pub mod metrics;

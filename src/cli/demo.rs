@@ -2,9 +2,8 @@
 
 mod map;
 
+use super::line;
 use super::output::OutputFolder;
-use super::{extract, probe};
-use clap::Parser;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -81,21 +80,6 @@ const QUESTIONS: &[Question] = &[
     },
 ];
 
-/// A command line as clap parses it, without the program's name.
-#[derive(Debug, Parser)]
-#[command(no_binary_name = true)]
-struct ExtractLine {
-    #[command(flatten)]
-    args: extract::Args,
-}
-
-#[derive(Debug, Parser)]
-#[command(no_binary_name = true)]
-struct ProbeLine {
-    #[command(flatten)]
-    args: probe::Args,
-}
-
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     let out = OutputFolder::open(&args.out, MARK, args.force)?;
     let mut story = String::new();
@@ -130,31 +114,29 @@ fn answer(
     std::fs::write(building.join(&data), question.csv)
         .map_err(|e| crate::error::Error::io(building.join(&data), e))?;
     writeln!(story, "{}", question.asks)?;
-    let line = |folder: &Path| {
+    let words = |folder: &Path| {
         let (data, run) = (folder.join(&data), folder.join(&run));
-        let words = ["--model", "builtin", "--pool", "last", "--data"];
-        let words = words.map(str::to_owned).into_iter();
-        words
+        let first = ["--model", "builtin", "--pool", "last", "--data"];
+        let first = first.map(str::to_owned).into_iter();
+        first
             .chain([data.display().to_string(), "--out".to_owned()])
             .chain([run.display().to_string()])
             .collect::<Vec<String>>()
     };
-    writeln!(story, "$ plumb extract {}", line(shown).join(" "))?;
-    eprintln!("plumb extract {}", line(shown).join(" "));
-    let args = ExtractLine::try_parse_from(line(building))?.args;
-    extract::run_as(args, &shown.join(&data))?;
+    writeln!(story, "$ plumb extract {}", words(shown).join(" "))?;
+    eprintln!("plumb extract {}", words(shown).join(" "));
+    line::extract(&words(building), &shown.join(&data))?;
     for (name, arguments) in question.probes {
-        let line = |folder: &Path| {
+        let words = |folder: &Path| {
             let words = [folder.join(&run).display().to_string()].into_iter();
             let words = words.chain(arguments.split(' ').map(str::to_owned));
             words
                 .chain(["--out".to_owned(), folder.join(name).display().to_string()])
                 .collect::<Vec<String>>()
         };
-        let command = format!("plumb probe {}", line(shown).join(" "));
+        let command = format!("plumb probe {}", words(shown).join(" "));
         eprintln!("{command}");
-        let args = ProbeLine::try_parse_from(line(building))?.args;
-        let table = probe::run_as(args, command.clone(), &shown.join(&run))?;
+        let table = line::probe(&words(building), command.clone(), &shown.join(&run))?;
         writeln!(story, "$ {command}\n{table}")?;
     }
     Ok(())

@@ -3,10 +3,12 @@
 //! Standard output is the result, standard error is progress and messages. The exit code is 0, 1 (it failed; one sentence
 //! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
+mod again;
 mod completions;
 mod demo;
 mod extract;
 mod inspect;
+mod line;
 mod man;
 mod merge;
 mod model;
@@ -15,7 +17,10 @@ mod notebook;
 mod output;
 mod probe;
 mod report;
+mod run;
+mod score;
 mod tokenize;
+mod transfer;
 mod verify;
 
 use crate::error::Error;
@@ -42,6 +47,9 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Transfer(transfer::Args),
+    Run(run::Args),
+    Score(score::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -77,6 +85,9 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Transfer(args) => transfer::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

@@ -120,6 +120,12 @@ impl Probe {
                 "its kind is {kind}, and notebooks fit logistic and ridge probes again; leave --probe out"
             )));
         }
+        let unit = value.pointer("/rows/unit").and_then(Value::as_str);
+        if unit.is_some_and(|unit| unit != "text") || value.get("test_source").is_some() {
+            return Err(bad(
+                "its rows are not the texts of one run, which is what notebooks fit again; leave --probe out".to_owned(),
+            ));
+        }
         let rows = |pointer: &str| -> Result<Vec<usize>> {
             let text = at(pointer)?.as_str().unwrap_or_default();
             rows_of(text, run.rows())

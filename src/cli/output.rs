@@ -119,16 +119,21 @@ pub(super) fn refuse_foreign(folder: &Path, mark: &str) -> Result<()> {
 
 /// The command as it was typed, quoted for a shell where it must be.
 pub(super) fn command_line() -> String {
-    let words = std::env::args_os().skip(1).map(|word| {
-        let word = word.to_string_lossy().into_owned();
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
+    format!("plumb {}", quoted(&words))
+}
+
+/// Words as a shell reads them, quoted where they must be.
+pub(super) fn quoted(words: &[String]) -> String {
+    let words = words.iter().map(|word| {
         let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+*".contains(c);
         match !word.is_empty() && word.chars().all(plain) {
-            true => word,
+            true => word.clone(),
             false => format!("'{}'", word.replace('\'', "'\\''")),
         }
     });
-    let words: Vec<String> = words.collect();
-    format!("plumb {}", words.join(" "))
+    words.collect::<Vec<String>>().join(" ")
 }
 
 /// A progress bar on standard error, hidden where that is no terminal.

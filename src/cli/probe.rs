@@ -1,19 +1,30 @@
 //! `plumb probe`: a probe a layer, with controls, as table and chart.
 
+mod controls;
+mod files;
+pub(super) mod kinds;
+mod random;
+pub(super) mod rows;
+pub(super) mod task;
+
 use super::output::{OutputFolder, command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    DEFAULT_GRID, Kind, LabelledRows, Labels, Lambda, LayerResult, SweepParams, group_ids,
-    labels_of, natural_kind, probe_layer, spelled,
+    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, Rival, SweepParams, compare,
+    learning_curve, natural_kind,
 };
-use crate::error::{Error, Result};
-use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source, SplitCard, ranges_of};
+use crate::error::Result;
+use crate::report::checklist::checklist_table;
+use crate::report::curve::{LayerCurve, curve_chart};
+use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
+use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source};
+use crate::report::probe_charts::chosen_charts;
 use crate::report::table::stdout_is_styled;
-use crate::store::{Pool, Run};
-use crate::text::dataset::Values;
-use crate::text::split::{self, Split};
-use clap::ValueEnum;
+use controls::{ControlArgs, Controls};
+use kinds::KindArgs;
+use rows::{RowArgs, Rows};
 use std::path::{Path, PathBuf};
+use task::{Task, TaskArgs};
 
 /// Train a linear probe on every hook point of a run, beside its controls.
 #[derive(Debug, clap::Args)]
@@ -22,43 +33,34 @@ Examples:
   plumb probe run/ --label truth --group entity
   plumb probe run/ --label label --split-column split --lambda 0.01 --out probe/
   plumb probe run/ --label latitude,longitude --kind ridge
+  plumb probe dev/ --test-run test/ --label upos --subwords last      words of CoNLL-U files, extracted with --pool none
+  plumb probe run/ --label country --span-column city                 the tokens of an entity
+  plumb probe run/ --label truth --per-head                           every head of attn_z by itself
 
 Features are standardised with the statistics of the training rows. The penalty λ is the same for all kinds: mean loss
 + λ/2·‖W‖², the intercept free (scikit-learn's C is 1/(n·λ), its ridge alpha is n·λ). Beside each score stand the majority
 class (or the mean) and the mean over probes trained on shuffled labels.")]
 pub(super) struct Args {
-    /// Folder of a run with one row a text
+    /// Folder of a run
     run: PathBuf,
-    /// Column with the label; several numeric ones, separated by commas, are learned together
-    #[arg(long, value_name = "C,…", value_delimiter = ',', required = true)]
-    label: Vec<String>,
-    /// Kind of probe; default: ridge for numbers, logistic for everything else
-    #[arg(long, value_enum)]
-    kind: Option<KindArg>,
+    #[command(flatten)]
+    task: TaskArgs,
+    #[command(flatten)]
+    rows: RowArgs,
+    #[command(flatten)]
+    kinds: KindArgs,
     /// Penalty; default: chosen for each layer by 5 folds of the training rows
     #[arg(long, value_name = "X")]
     lambda: Option<f64>,
-    /// Column whose equal values stay together in training or in test
-    #[arg(long, value_name = "C")]
-    group: Option<String>,
-    /// Column that holds `train` and `test`; default: a seeded stratified split
-    #[arg(long, value_name = "C")]
-    split_column: Option<String>,
-    /// Share of the rows to test on, without --split-column
-    #[arg(
-        long,
-        value_name = "X",
-        default_value_t = 0.2,
-        conflicts_with = "split_column"
-    )]
-    test_fraction: f64,
-    /// Seed of split, folds, shuffles and resamples
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// Probes on shuffled labels to average
     #[arg(long, value_name = "N", default_value_t = 5)]
     shuffles: usize,
-    /// Folder to make, with probe.json and the chart (.svg, .png, and its numbers as .parquet)
+    #[command(flatten)]
+    controls: ControlArgs,
+    /// Also tell how the score grows with the training rows: five draws of a 32nd, a 16th, … of them
+    #[arg(long)]
+    learning_curve: bool,
+    /// Folder to make, with probe.json, the chart (.svg, .png, and its numbers as .parquet) and the trained probes (probes/, for `plumb score`)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the output folder
@@ -72,12 +74,6 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum KindArg {
-    Logistic,
-    Ridge,
-}
-
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let shown = args.run.clone();
     run_as(args, command_line(), &shown)
@@ -85,66 +81,88 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
 
 /// Runs under a command line and a name of the run that differ from what the process was called with.
 pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Result<String> {
-    let run = Run::open(&args.run)?;
-    refuse_token_rows(&run)?;
-    let task = Task::read(&args, &run)?;
+    let run = Rows::open(&args.run, &args.rows, &args.task.label)?;
+    let plan = Plan::read(&args, &run)?;
     let out = match &args.out {
         Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
         None => None,
     };
+    let mut controls = Controls::run(&args.controls, &args.rows, &run, &plan)?;
+    let (layers, kinds, learning_curve) = sweep(&run, &plan, &mut controls, args.quiet)?;
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
         command,
-        label: args.label.clone(),
-        layers: sweep(&run, &task, args.quiet)?,
-        source: Source::new(shown, run.manifest()),
-        params: task.params,
-        split: task.card,
+        label: args.task.label.clone(),
+        cosines: all_cosines(plan.params.kind, &layers, &kinds),
+        comparison: compare(&layers, &plan.params),
+        layers,
+        baselines: controls.baselines,
+        not_run: controls.not_run,
+        audit: controls.audit,
+        kinds,
+        learning_curve,
+        source: Source::new(shown, run.run().manifest()),
+        test_source: args
+            .rows
+            .test_run
+            .as_ref()
+            .zip(run.manifests().nth(1))
+            .map(|(path, manifest)| Source::new(path, manifest)),
+        rows: run.card(),
+        params: plan.params,
+        split: plan.task.card,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    let json = format!("{}\n", serde_json::to_string_pretty(&report.checked())?);
     if let Some(out) = out {
         out.write("probe.json", json.as_bytes())?;
         out.write_figure("chart", &report.chart())?;
+        for (name, figure) in chosen_charts(&report) {
+            out.write_figure(name, &figure)?;
+        }
+        let probes = files::probe_files(&report, &run)?;
+        if !probes.is_empty() {
+            out.write_folder("probes", &probes)?;
+        }
+        if !report.kinds.is_empty() {
+            out.write_figure("kinds", &kinds_chart(&report))?;
+        }
+        if !report.learning_curve.is_empty() {
+            out.write_figure("learning_curve", &curve_chart(&report))?;
+        }
+        if let Some(figure) = cosines_chart(&report) {
+            out.write_figure("cosines", &figure)?;
+        }
         out.publish()?;
     }
     match args.json {
         true => Ok(json),
+        false if args.controls.checklist => Ok(format!(
+            "{}\n{}",
+            report.table(stdout_is_styled()),
+            checklist_table(&report, stdout_is_styled())
+        )),
         false => Ok(report.table(stdout_is_styled())),
     }
 }
 
-/// Labels belong to texts, so a row must be a text: rows of one text on both sides of a split would be a leak.
-fn refuse_token_rows(run: &Run) -> Result<()> {
-    match run.manifest().plan.pool {
-        Pool::None => Err(Error::BadRun {
-            path: run.path().to_owned(),
-            problem: "it has one row a token, and labels belong to texts; extract it with --pool mean, last, first or max".to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// What is to be learned from which rows, checked before any layer is read.
-struct Task {
+/// What is probed how, checked before any layer is read.
+struct Plan {
     params: SweepParams,
-    labelled: LabelledRows,
-    groups: Option<Vec<usize>>,
-    split: Split,
-    card: SplitCard,
+    /// Kinds beside that of the parameters.
+    others: Vec<Kind>,
+    companions: Companions,
+    task: Task,
+    labels: Vec<String>,
+    group: Option<String>,
+    /// Whether learning curves are drawn.
+    curve: bool,
 }
 
-impl Task {
-    fn read(args: &Args, run: &Run) -> Result<Self> {
-        let columns: Vec<(String, Values)> = args
-            .label
-            .iter()
-            .map(|name| Ok((name.clone(), run.column(name)?)))
-            .collect::<Result<_>>()?;
-        let kind = match args.kind {
-            Some(KindArg::Logistic) => Kind::Logistic,
-            Some(KindArg::Ridge) => Kind::Ridge,
-            None => natural_kind(&columns),
-        };
+impl Plan {
+    fn read(args: &Args, run: &Rows) -> Result<Self> {
+        let columns = args.task.columns(run)?;
+        let kinds = args.kinds.kinds(natural_kind(&columns))?;
+        let kind = kinds.first().copied().unwrap_or(Kind::Logistic);
         let params = SweepParams {
             lambda: match args.lambda {
                 Some(lambda) => Lambda::Fixed(lambda),
@@ -153,157 +171,114 @@ impl Task {
                     folds: 5,
                 },
             },
-            seed: args.seed,
+            seed: args.task.seed,
             shuffles: args.shuffles,
+            control_tasks: args.controls.control_tasks,
+            codelength: args.controls.codelength(),
+            k: args.kinds.k,
             ..SweepParams::new(kind)
         };
         params.check()?;
-        let labelled = labels_of(&columns, kind)?;
-        refuse_one_class(&labelled)?;
-        let groups = match &args.group {
-            Some(column) => Some(group_ids(&run.column(column)?)),
-            None => None,
-        };
-        let split = divide(args, run, &labelled, groups.as_deref())?;
-        let card = SplitCard {
-            how: match (&args.split_column, &args.group) {
-                (Some(column), _) => format!("column {column}"),
-                (None, Some(column)) => format!("grouped by {column}"),
-                (None, None) => "stratified".to_owned(),
-            },
-            train: split.train.len(),
-            test: split.test.len(),
-            unlabelled: run.rows() - labelled.rows.len(),
-            left_out: split.left_out.clone(),
-            train_rows: ranges_of(&split.train),
-            test_rows: ranges_of(&split.test),
-        };
         Ok(Self {
             params,
-            labelled,
-            groups,
-            split,
-            card,
+            others: kinds.into_iter().skip(1).collect(),
+            companions: args.kinds.companions(run)?,
+            task: Task::read(&args.task, &columns, kind, run)?,
+            labels: args.task.label.clone(),
+            group: args.task.group.clone(),
+            curve: args.learning_curve,
         })
     }
 }
 
-fn refuse_one_class(labelled: &LabelledRows) -> Result<()> {
-    match &labelled.labels {
-        Labels::Classes { column, names, .. } if names.len() < 2 => Err(Error::BadLabel {
-            column: column.clone(),
-            problem: format!(
-                "every row has the label `{}`; a probe needs at least two classes",
-                names.first().map_or("", String::as_str)
-            ),
-        }),
-        _ => Ok(()),
+/// The layers of the headline's kind, those of the others, and the learning curves.
+type Swept = (Vec<LayerResult>, Vec<KindLayers>, Vec<LayerCurve>);
+
+/// Layer after layer: memory holds one.
+fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Result<Swept> {
+    let points = run.points();
+    let bar = progress_bar(points.len() as u64, "layers", quiet);
+    let (mut layers, mut curves) = (Vec::new(), Vec::new());
+    let other = |kind: &Kind| KindLayers {
+        kind: *kind,
+        layers: Vec::new(),
+    };
+    let mut others: Vec<KindLayers> = plan.others.iter().map(other).collect();
+    for point in &points {
+        let random = controls.random_matrices(point)?;
+        for (head, (name, x)) in run.matrices(point)?.into_iter().enumerate() {
+            let rivals = controls.rivals(&name, random.get(head).map(|r| &r.1), plan);
+            let layer = probe_one(&name, &x, plan, (controls, &rivals), &plan.params)?;
+            controls.saw(&layer);
+            if plan.curve {
+                curves.push(curve_of(&layer, &x, plan)?);
+            }
+            layers.push(layer);
+            for other in &mut others {
+                let params = SweepParams {
+                    kind: other.kind,
+                    ..plan.params.clone()
+                };
+                other
+                    .layers
+                    .push(probe_one(&name, &x, plan, (controls, &rivals), &params)?);
+            }
+        }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
+    Ok((layers, others, curves))
 }
 
-/// The rows to train and to test on, among those that have a label.
-fn divide(
-    args: &Args,
-    run: &Run,
-    labelled: &LabelledRows,
-    groups: Option<&[usize]>,
-) -> Result<Split> {
-    let rows = &labelled.rows;
-    let of_labelled = match &args.split_column {
-        Some(name) => {
-            let values = run.column(name)?;
-            let cells: Vec<Option<String>> = rows.iter().map(|r| spelled(&values, *r)).collect();
-            let split = split::from_column(name, &cells)?;
-            if let (Some(groups), Some(column)) = (groups, &args.group) {
-                refuse_straddling(&split, rows, groups, column)?;
-            }
-            split
-        }
-        None => {
-            let strata = strata(labelled);
-            let groups: Option<Vec<usize>> = groups.map(|g| rows.iter().map(|r| g[*r]).collect());
-            let made = split::stratified(&strata, groups.as_deref(), args.test_fraction, args.seed);
-            made.map_err(|e| e.named(&args.label.join(","), |class| stratum_name(labelled, class)))?
-        }
+fn probe_one(
+    name: &str,
+    x: &Matrix,
+    plan: &Plan,
+    (controls, rivals): (&Controls, &[Rival]),
+    params: &SweepParams,
+) -> Result<LayerResult> {
+    let task = &plan.task;
+    let probing = Probing {
+        groups: task.groups.as_deref(),
+        types: controls.types.as_deref(),
+        companions: Some(&plan.companions),
+        rivals,
+        ..Probing::new(&task.labelled.labels, &task.split, params)
     };
-    let global = |part: &[usize]| part.iter().map(|i| rows[*i]).collect();
-    Ok(Split {
-        train: global(&of_labelled.train),
-        test: global(&of_labelled.test),
-        left_out: of_labelled.left_out,
+    probing.layer(name, x)
+}
+
+fn curve_of(layer: &LayerResult, x: &Matrix, plan: &Plan) -> Result<LayerCurve> {
+    let (task, name) = (&plan.task, &layer.hook_point);
+    let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
+    let (rest, params) = (&plan.companions, &plan.params);
+    let points = learning_curve(
+        name,
+        x,
+        labels,
+        &task.split,
+        groups,
+        rest,
+        params,
+        layer.lambda,
+    )?;
+    Ok(LayerCurve {
+        hook_point: name.clone(),
+        points,
     })
 }
 
-/// A given split that cuts a group in two is the leak that `--group` is there to prevent.
-fn refuse_straddling(split: &Split, rows: &[usize], groups: &[usize], column: &str) -> Result<()> {
-    let train: std::collections::HashSet<usize> =
-        split.train.iter().map(|i| groups[rows[*i]]).collect();
-    match split
-        .test
-        .iter()
-        .find(|i| train.contains(&groups[rows[**i]]))
-    {
-        None => Ok(()),
-        Some(i) => Err(Error::BadLabel {
-            column: column.to_owned(),
-            problem: format!(
-                "the group of row {} has rows in both parts of the split column; leave --split-column or --group out",
-                rows[*i]
-            ),
-        }),
+fn all_cosines(kind: Kind, layers: &[LayerResult], others: &[KindLayers]) -> Vec<Cosines> {
+    if others.is_empty() {
+        return Vec::new();
     }
-}
-
-/// The class of each labelled row; for numbers, which tenth of the rows it is in.
-fn strata(labelled: &LabelledRows) -> Vec<usize> {
-    match &labelled.labels {
-        Labels::Classes { of_row, .. } => labelled.rows.iter().map(|r| of_row[*r]).collect(),
-        Labels::Numbers { values, .. } => {
-            let Some(first) = values.first() else {
-                return vec![0; labelled.rows.len()];
-            };
-            let n = labelled.rows.len();
-            let mut order: Vec<usize> = (0..n).collect();
-            order.sort_by(|a, b| first[labelled.rows[*a]].total_cmp(&first[labelled.rows[*b]]));
-            let bins = (n / 10).clamp(1, 10);
-            let mut strata = vec![0; n];
-            for (rank, i) in order.into_iter().enumerate() {
-                strata[i] = rank * bins / n;
-            }
-            strata
-        }
-    }
-}
-
-fn stratum_name(labelled: &LabelledRows, class: usize) -> String {
-    match &labelled.labels {
-        Labels::Classes { names, .. } => names.get(class).cloned().unwrap_or_default(),
-        Labels::Numbers { .. } => format!("part {} by size", class + 1),
-    }
-}
-
-/// Layer after layer: memory holds one.
-fn sweep(run: &Run, task: &Task, quiet: bool) -> Result<Vec<LayerResult>> {
-    let points = run.point_names();
-    let bar = progress_bar(points.len() as u64, "layers", quiet);
-    let layers = points
-        .iter()
-        .map(|point| {
-            let vectors = run.vectors(point)?;
-            let x = Matrix::from_f32(vectors.rows(), vectors.width, &vectors.values)?;
-            let groups = task.groups.as_deref();
-            let layer = probe_layer(
-                point,
-                &x,
-                &task.labelled.labels,
-                &task.split,
-                groups,
-                &task.params,
-            );
-            bar.inc(1);
-            layer
-        })
-        .collect();
-    bar.finish_and_clear();
-    layers
+    let at = |(i, layer)| {
+        let rest = others
+            .iter()
+            .filter_map(|o| Some((o.kind, o.layers.get(i)?)));
+        let probes: Vec<(Kind, &LayerResult)> =
+            std::iter::once((kind, layer)).chain(rest).collect();
+        cosines(&probes)
+    };
+    layers.iter().enumerate().filter_map(at).collect()
 }

@@ -1,16 +1,10 @@
 //! `plumb verify`: is a run what its manifest says, and what its model computes?
 
-use super::model::fetched;
+use super::again::Inputs;
 use super::output::count;
-use super::tokenize::{SourceColumn, texts, tokenizer};
 use crate::error::Result;
-use crate::hook::HookSet;
-use crate::model::{Model, ModelSource, load_in};
-use crate::store::{
-    Budget, Census, Extraction, Recomputed, Resolved, Run, check_shards, recompute,
-    refuse_other_inputs,
-};
-use crate::text::dataset::{Column, Dataset};
+use crate::model::load_in;
+use crate::store::{Recomputed, Run, check_shards, recompute, refuse_other_inputs};
 use std::path::PathBuf;
 
 /// Check every shard of a run against the manifest, and some rows against the model.
@@ -88,80 +82,21 @@ fn said(again: &Recomputed) -> String {
 
 /// Computes rows again, or says why that cannot be done here. A model or a file that was named must be there.
 fn computed_again(args: &Args, run: &Run) -> Result<Result<Recomputed, String>> {
-    let plan = &run.manifest().plan;
-    let named = args.model.clone().unwrap_or_else(|| as_it_was(plan));
-    let model = fetched(&ModelSource::named(&named), false);
-    let data = args
-        .data
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(&plan.data.name));
-    let is_there = model.as_ref().is_ok_and(|m| m.has("config.json"));
-    if args.model.is_none() && !is_there {
-        return Ok(Err(format!(
-            "the model {named} is not where it was; name it with --model"
-        )));
-    }
-    if args.data.is_none() && !data.is_file() {
-        return Ok(Err(format!(
-            "the data {} are not where they were; name them with --data",
-            data.display()
-        )));
-    }
-    let data = Dataset::read(&data)?;
-    recomputed(run, plan, &model?, &data, args.rows).map(Ok)
-}
-
-/// The name of the run's model; of one from the hub, with the commit that it had.
-fn as_it_was(plan: &Resolved) -> String {
-    let name = &plan.model.name;
-    match &plan.model.revision {
-        Some(commit) => format!("{}@{commit}", name.split('@').next().unwrap_or(name)),
-        None => name.clone(),
-    }
-}
-
-fn recomputed(
-    run: &Run,
-    plan: &Resolved,
-    source: &ModelSource,
-    data: &Dataset,
-    rows: usize,
-) -> Result<Recomputed> {
-    let model = load_in(source, plan.precision)?;
-    let (model_name, data_name) = (source.to_string(), data.path().display().to_string());
+    let inputs = match Inputs::of(run, args.model.as_deref(), args.data.as_deref())? {
+        Ok(inputs) => inputs,
+        Err(why) => return Ok(Err(why)),
+    };
+    let model = load_in(&inputs.model, run.manifest().plan.precision)?;
+    let (model_name, data_name) = (
+        inputs.model.to_string(),
+        inputs.data.path().display().to_string(),
+    );
     refuse_other_inputs(
         run,
         (&model_name, &model.weights_sha256),
-        (&data_name, data.sha256()),
+        (&data_name, inputs.data.sha256()),
     )?;
-    let spec = model.model.spec();
-    let column: SourceColumn = match (&plan.data.text_column, &plan.data.ids_column) {
-        (Some(texts), _) => Ok(texts.clone()),
-        (None, ids) => Err(ids.clone().unwrap_or_default()),
-    };
-    let tokenizer = tokenizer(source, &column, plan.bos)?;
-    let texts = texts(&column, data, tokenizer.as_ref())?;
-    let limit = plan.pool.limit(spec.context);
-    let census = Census::take(&texts, limit, spec.vocab, plan.special_tokens)?;
-    let points = plan.points.iter().map(|p| p.name.parse());
-    let carried = plan.data.columns.iter().map(|name| data.column(name));
-    let carried: Vec<&Column> = carried.collect::<Result<_>>()?;
-    let plan = Extraction {
-        model: &model,
-        model_name,
-        tokenizer_sha256: tokenizer.as_ref().map(|t| t.sha256().to_owned()),
-        data,
-        data_name,
-        source_column: column,
-        texts: &texts,
-        census: &census,
-        carried: &carried,
-        points: HookSet::new(points.collect::<Result<Vec<_>>>()?),
-        bos: plan.bos,
-        pool: plan.pool.clone(),
-        special_tokens: plan.special_tokens,
-        dtype: plan.dtype,
-        budget: Budget::default(),
-    };
-    recompute(run, &plan, rows)
+    inputs
+        .extraction(run, &model, |plan| recompute(run, plan, args.rows))
+        .map(Ok)
 }

@@ -1,6 +1,6 @@
 //! The rows of a figure as a Parquet file, for whoever draws it with something else.
 
-use super::{Figure, LineChart, PointColor, ScatterChart, Style, heatmap};
+use super::{Figure, LineChart, PointColor, ScatterChart, Style, heatmap, tokens};
 use crate::error::{Error, Result};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
@@ -39,7 +39,7 @@ impl Column {
 }
 
 /// The rows of a figure as a Parquet file: for lines `series`, `role` (`headline`, `control` or `reference`), `x`, `x_tick`, `y`, `low`, `high`;
-/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`; for cells `row`, `column`, `value`, `text`. The title, the names of the axes and the footer are in the
+/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`; for cells `row`, `column`, `value`, `text`; for tokens `text`, `position`, `token`, `value`, `label`. The title, the names of the axes and the footer are in the
 /// file's metadata.
 ///
 /// # Errors
@@ -49,6 +49,7 @@ pub fn render_parquet(figure: &Figure) -> Result<Vec<u8>> {
         Figure::Line(chart) => line(chart),
         Figure::Scatter(chart) => scatter(chart),
         Figure::Heat(map) => heatmap::data(map),
+        Figure::Tokens(chart) => tokens::data(chart),
     };
     encode(columns, about).map_err(|e| Error::Drawing(e.to_string()))
 }

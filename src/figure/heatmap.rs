@@ -1,16 +1,14 @@
 //! A table of numbers as colours, with a colour bar.
 
-use super::axis::{Range, thin_out, ticks};
+use super::axis::{Range, thin_out};
+use super::colors::{bar, color, hatch, rectangle, span};
 use super::data::{Column, Columns};
 use super::frame::{self, Letters, NAME, TICK};
-use super::scene::{Place, Scene};
+use super::scene::Scene;
 use super::text::clean;
-use super::theme::{
-    AXIS, GRID, HAIRLINE, INK, MARGIN, diverging_color, heat_color, on_color, translucent,
-};
-use super::{ColorScale, HeatMap, refuse};
+use super::theme::{GRID, INK, MARGIN, on_color, translucent};
+use super::{HeatMap, refuse};
 use crate::error::Result;
-use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 /// An SVG of more cells is slow to open.
@@ -30,12 +28,14 @@ const CELL: Letters = Letters {
 
 pub(super) fn scene(map: &HeatMap) -> Result<Scene> {
     check(map)?;
-    let range = range(map)?;
+    let values = || map.values.iter().flatten().copied();
+    let range = span(map.scale, values())?;
     let layout = Layout::of(map);
     let right = layout.left + layout.cell.0 * map.columns.len() as f64;
     let mut scene = Scene::new((right + MARGIN).max(NARROWEST));
     let top = frame::header(&mut scene, &map.title);
-    let top = bar(&mut scene, map, range, top);
+    let gaps = values().any(|v| !v.is_finite());
+    let top = bar(&mut scene, &map.value_label, (map.scale, range), gaps, top);
     let top = top + NAME.leading() + 4.0;
     let y_name = NAME.shorten(&map.y_label, scene.width - 2.0 * MARGIN);
     let above = top - NAME.leading() - 4.0;
@@ -74,29 +74,6 @@ fn check(map: &HeatMap) -> Result<()> {
     }
 }
 
-/// What the colours span.
-fn range(map: &HeatMap) -> Result<Range> {
-    let values = || map.values.iter().flatten().copied();
-    let found = Range::of(values());
-    match map.scale {
-        ColorScale::Sequential(Some(given)) => Range::given(given),
-        ColorScale::Sequential(None) => match found {
-            Some(range) if range.span().is_finite() => Ok(range),
-            Some(_) => refuse("its values are too large for a colour scale"),
-            None => refuse("none of its cells is finite"),
-        },
-        ColorScale::Diverging { middle } => {
-            let far = values().filter(|v| v.is_finite());
-            let reach = far.map(|v| (v - middle).abs()).fold(0.0, f64::max);
-            match found {
-                None => refuse("none of its cells is finite"),
-                Some(_) if reach == 0.0 => Range::given((middle - 1.0, middle + 1.0)),
-                Some(_) => Range::given((middle - reach, middle + reach)),
-            }
-        }
-    }
-}
-
 /// Where the cells are and how large.
 struct Layout {
     left: f64,
@@ -130,18 +107,6 @@ impl Layout {
     }
 }
 
-fn color(map: &HeatMap, part: f64) -> RGBColor {
-    match map.scale {
-        ColorScale::Sequential(_) => heat_color(part),
-        ColorScale::Diverging { .. } => diverging_color(part),
-    }
-}
-
-fn rectangle((left, top): Place, (width, height): (f64, f64)) -> Vec<Place> {
-    let (right, bottom) = (left + width, top + height);
-    vec![(left, top), (right, top), (right, bottom), (left, bottom)]
-}
-
 fn cells(scene: &mut Scene, map: &HeatMap, range: Range, layout: &Layout, top: f64) {
     let (width, height) = layout.cell;
     // Large cells stand apart; small ones overlap by a hair, so that no seams show.
@@ -153,7 +118,9 @@ fn cells(scene: &mut Scene, map: &HeatMap, range: Range, layout: &Layout, top: f
         for (j, value) in row.iter().enumerate() {
             let at = (layout.left + j as f64 * width, top + i as f64 * height);
             let size = (width - gap, height - gap);
-            let fill = value.is_finite().then(|| color(map, range.part(*value)));
+            let fill = value
+                .is_finite()
+                .then(|| color(map.scale, range.part(*value)));
             match fill {
                 Some(fill) => scene.area(rectangle(at, size), translucent(fill, 1.0)),
                 None => scene.area(rectangle(at, size), translucent(GRID, 1.0)),
@@ -182,20 +149,6 @@ fn note(map: &HeatMap, (i, j): (usize, usize), value: f64, text: &str) -> String
         false => format!(" · {text}"),
     };
     format!("{} · {}: {value}{text}", map.rows[i], map.columns[j])
-}
-
-/// Thin lines over a cell without a number.
-fn hatch(scene: &mut Scene, (left, top): Place, (width, height): (f64, f64)) {
-    const STEP: f64 = 6.0;
-    let mut start = STEP / 2.0;
-    while start < width + height {
-        // The line x + y = start inside the cell.
-        let from = (start.min(width), (start - width).max(0.0));
-        let to = ((start - height).max(0.0), start.min(height));
-        let path = vec![(left + from.0, top + from.1), (left + to.0, top + to.1)];
-        scene.line(path, AXIS, HAIRLINE * 0.7);
-        start += STEP;
-    }
 }
 
 fn row_names(scene: &mut Scene, map: &HeatMap, layout: &Layout, top: f64) {
@@ -231,52 +184,6 @@ fn column_names(scene: &mut Scene, map: &HeatMap, layout: &Layout, bottom: f64) 
         TICK.upright(scene, name, (middle(i), bottom + 7.0));
     }
     bottom + 7.0 + longest + 6.0
-}
-
-/// The colour bar with its numbers; returns where it ends.
-fn bar(scene: &mut Scene, map: &HeatMap, range: Range, top: f64) -> f64 {
-    const LENGTH: f64 = 220.0;
-    const STEPS: usize = 64;
-    const THICK: f64 = 12.0;
-    let label = NAME.shorten(
-        &map.value_label,
-        scene.width - 2.0 * MARGIN - LENGTH - 110.0,
-    );
-    let left = match label.is_empty() {
-        true => MARGIN,
-        false => MARGIN + NAME.width(&label) + 14.0,
-    };
-    NAME.middle(scene, label, (MARGIN, top + THICK / 2.0), HPos::Left);
-    for step in 0..STEPS {
-        let from = left + LENGTH * step as f64 / STEPS as f64;
-        let fill = color(map, step as f64 / (STEPS - 1) as f64);
-        // Each step reaches to the end, under the next one: no seams.
-        let size = (left + LENGTH - from, THICK);
-        scene.area(rectangle((from, top), size), translucent(fill, 1.0));
-    }
-    let ticks = ticks(range, 4, false);
-    for (value, text) in ticks.values.iter().zip(&ticks.labels) {
-        let x = left + LENGTH * range.part(*value);
-        scene.line(
-            vec![(x, top + THICK), (x, top + THICK + 4.0)],
-            AXIS,
-            HAIRLINE,
-        );
-        TICK.lines(
-            scene,
-            vec![text.clone()],
-            (x, top + THICK + 4.0),
-            HPos::Center,
-        );
-    }
-    if map.values.iter().flatten().any(|v| !v.is_finite()) {
-        let at = (left + LENGTH + 18.0, top);
-        scene.area(rectangle(at, (18.0, THICK)), translucent(GRID, 1.0));
-        hatch(scene, at, (18.0, THICK));
-        let at = (at.0 + 25.0, top + THICK / 2.0);
-        NAME.middle(scene, "no number", at, HPos::Left);
-    }
-    top + THICK + 4.0 + TICK.leading() + 8.0
 }
 
 /// The cells as rows of a table, and what the figure says about itself.

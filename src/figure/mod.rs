@@ -5,6 +5,7 @@
 
 mod axis;
 mod clip;
+mod colors;
 mod data;
 mod frame;
 mod heatmap;
@@ -15,8 +16,10 @@ mod scatter;
 mod scene;
 mod text;
 pub mod theme;
+mod tokens;
 
 pub use data::render_parquet;
+pub use tokens::shade;
 
 use crate::error::{Error, Result};
 
@@ -29,6 +32,8 @@ pub enum Figure {
     Scatter(ScatterChart),
     /// A table of numbers as colours.
     Heat(HeatMap),
+    /// Texts whose tokens are coloured.
+    Tokens(TokenChart),
 }
 
 /// Lines with optional intervals, named at their right ends.
@@ -185,6 +190,45 @@ pub enum ColorScale {
         /// The value of the pale middle.
         middle: f64,
     },
+    /// From blue at the first over a pale middle to red at the second; values outside take the colour of the end.
+    DivergingBetween(f64, f64),
+}
+
+/// Texts with a colour behind each token.
+///
+/// A token whose value is not finite has none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TokenChart {
+    /// One sentence above the figure; also its accessible name.
+    pub title: String,
+    /// The texts, one under the other.
+    pub texts: Vec<TokenText>,
+    /// What the colours mean, with the unit; before the colour bar.
+    pub value_label: String,
+    /// How numbers become colours.
+    pub scale: ColorScale,
+    /// Where the figure comes from.
+    pub footer: Footer,
+}
+
+/// One text of a [`TokenChart`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TokenText {
+    /// What is said of the whole text, above it. May be empty.
+    pub heading: String,
+    /// Its tokens, in order.
+    pub tokens: Vec<ColoredToken>,
+}
+
+/// One token of a [`TokenText`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ColoredToken {
+    /// Its letters, with the white space before them.
+    pub text: String,
+    /// What its colour says.
+    pub value: f64,
+    /// A word or two under it, such as the class that was read. May be empty.
+    pub label: String,
 }
 
 impl Default for ColorScale {
@@ -200,6 +244,7 @@ impl Figure {
             Figure::Line(chart) => line::scene(chart),
             Figure::Scatter(chart) => scatter::scene(chart),
             Figure::Heat(map) => heatmap::scene(map),
+            Figure::Tokens(chart) => tokens::scene(chart),
         }
     }
 }

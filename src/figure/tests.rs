@@ -230,6 +230,34 @@ fn transfer() -> Figure {
     })
 }
 
+/// Two sentences, one read as classes and with a token that has no value.
+fn scored() -> Figure {
+    let words = |text: &str, labels: &str, seed: usize| TokenText {
+        heading: format!("text {seed}"),
+        tokens: text
+            .split_inclusive(' ')
+            .zip(labels.split(' ').chain(std::iter::repeat("")))
+            .enumerate()
+            .map(|(i, (word, label))| ColoredToken {
+                text: format!(" {}", word.trim()),
+                value: if i == 4 { f64::NAN } else { noise(i, seed) },
+                label: label.to_owned(),
+            })
+            .collect(),
+    };
+    let long = "The probe reads each token of a text by itself and what it reads of a sentence may differ from all of them . ";
+    Figure::Tokens(TokenChart {
+        title: "What the probe of “truth” at blocks.3.resid_post reads at each token".into(),
+        texts: vec![
+            words(&long.repeat(2), "", 1),
+            words("Lima is in Peru .", "PROPN AUX ADP PROPN", 2),
+        ],
+        value_label: "probability of “true”".into(),
+        scale: ColorScale::Diverging { middle: 0.5 },
+        footer: footer(),
+    })
+}
+
 fn gallery() -> Vec<(&'static str, Figure)> {
     vec![
         ("sweep", sweep(8)),
@@ -238,6 +266,7 @@ fn gallery() -> Vec<(&'static str, Figure)> {
         ("world", world(true)),
         ("years", years()),
         ("odd", odd()),
+        ("scored", scored()),
         ("tokens_by_layers", tokens_by_layers()),
         ("transfer", transfer()),
     ]
@@ -281,6 +310,44 @@ fn odd() -> Figure {
         y_range: Some((0.0, 1.0)),
         ..LineChart::default()
     })
+}
+
+#[test]
+fn coloured_texts_stay_inside_and_say_their_numbers() {
+    let svg = render_svg(&scored()).unwrap();
+    assert!(svg.contains("PROPN") && svg.contains("probability of “true”"));
+    let nothing = Figure::Tokens(TokenChart::default());
+    assert!(
+        render_svg(&nothing)
+            .unwrap_err()
+            .to_string()
+            .contains("none of its values is finite")
+    );
+    let many = TokenText {
+        tokens: vec![ColoredToken::default(); 5000],
+        ..TokenText::default()
+    };
+    let many = Figure::Tokens(TokenChart {
+        texts: vec![many],
+        ..TokenChart::default()
+    });
+    assert!(
+        render_svg(&many)
+            .unwrap_err()
+            .to_string()
+            .contains("too many")
+    );
+    assert_eq!(
+        shade(ColorScale::Diverging { middle: 0.5 }, &[0.0, 1.0], f64::NAN),
+        None
+    );
+    let (blue, red) = (0.0, 1.0);
+    let fill = |value| {
+        shade(ColorScale::Diverging { middle: 0.5 }, &[0.0, 1.0], value)
+            .unwrap()
+            .0
+    };
+    assert!(fill(blue)[2] > fill(blue)[0] && fill(red)[0] > fill(red)[2]);
 }
 
 #[test]
@@ -418,7 +485,7 @@ fn a_heat_map_needs_a_number_for_each_pair_of_names() {
     };
     assert!(refusal(map(vec![vec![1.0]])).contains("2 row names and 1 column names"));
     assert!(refusal(map(vec![vec![1.0], vec![1.0, 2.0]])).contains("one of 2"));
-    assert!(refusal(map(vec![vec![f64::NAN]; 2])).contains("none of its cells is finite"));
+    assert!(refusal(map(vec![vec![f64::NAN]; 2])).contains("none of its values is finite"));
     let texts = HeatMap {
         texts: Some(vec![vec!["x".into()]]),
         ..map(vec![vec![1.0]; 2])

@@ -1,6 +1,14 @@
 //! What people carry away: reports and tables.
 
+pub mod checklist;
+pub mod curve;
 pub mod html;
+pub mod kinds;
 pub mod notebook;
 pub mod probe;
+pub mod probe_charts;
+pub mod probe_file;
+mod probe_table;
+pub mod score;
 pub mod table;
+pub mod transfer;

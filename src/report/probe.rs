@@ -1,12 +1,18 @@
-//! A probe of every layer, as people carry it away: JSON, a table, a chart.
+//! A probe of every layer, as people carry it away: as JSON, and as a chart.
 
-use super::table::{Align, Cell, Table, with_interval};
+use super::checklist::{Check, checklist};
+use super::curve::LayerCurve;
+use super::kinds::{Cosines, KindLayers};
+use super::table::with_interval;
 use crate::analysis::inference::Estimate;
-use crate::analysis::probe::{Kind, LayerResult, SweepParams};
+use crate::analysis::probe::{
+    Audit, ChosenLayer, Comparison, Kind, LayerResult, Metrics, SweepParams,
+};
 use crate::figure::{Figure, Footer, LineChart, Series, Style};
 use crate::hook::{HookPoint, Site};
 use crate::store::Manifest;
-use serde::Serialize;
+use crate::text::align::Subwords;
+use serde::{Deserialize, Serialize};
 
 /// Version of the JSON that [`ProbeReport`] serialises to.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -26,12 +32,67 @@ pub struct ProbeReport {
     pub split: SplitCard,
     /// Where the activations come from.
     pub source: Source,
+    /// Where those of the test rows come from, if from another run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_source: Option<Source>,
+    /// What a row is.
+    pub rows: RowsCard,
+    /// The layer that was chosen, and those that cannot be told from it; none for kinds that have no score on inner folds.
+    #[serde(flatten)]
+    pub comparison: Option<Comparison>,
+    /// What was found before training.
+    pub audit: Audit,
+    /// Controls that read something else than a layer.
+    pub baselines: Vec<Baseline>,
+    /// Controls that were not run.
+    pub not_run: Vec<NotRun>,
     /// One entry a hook point, in order of depth.
     pub layers: Vec<LayerResult>,
+    /// The same of other kinds of probes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindLayers>,
+    /// How the score grows with the training rows, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_curve: Vec<LayerCurve>,
+    /// The cosines between the directions of all kinds, a hook point an entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cosines: Vec<Cosines>,
+}
+
+/// A control that reads something else than a layer, probed in the same way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Baseline {
+    /// Its name, as among the controls of a layer.
+    pub control: String,
+    /// Features of a row.
+    pub n_features: usize,
+    /// The penalty.
+    pub lambda: f64,
+    /// Scores on the test rows.
+    pub metrics: Metrics,
+}
+
+/// A control that was not run.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotRun {
+    /// Its name.
+    pub control: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// A report with its checklist.
+#[derive(Debug, Serialize)]
+pub struct Checked<'a> {
+    /// The report.
+    #[serde(flatten)]
+    pub report: &'a ProbeReport,
+    /// What a reviewer asks, each with its number.
+    pub checklist: Vec<Check>,
 }
 
 /// How rows were divided.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitCard {
     /// `column NAME`, `stratified`, or `grouped by NAME`.
     pub how: String,
@@ -82,6 +143,41 @@ pub fn rows_of(ranges: &str, count: usize) -> Option<Vec<usize>> {
     Some(rows)
 }
 
+/// What the rows of a probe are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowsCard {
+    /// `text`, `token`, `word` or `span`.
+    pub unit: String,
+    /// How the tokens of a word or span became one vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<Subwords>,
+    /// Words or spans that no token stands for, left out: mostly those behind the end of a text that was cut.
+    #[serde(default)]
+    pub without_tokens: usize,
+    /// Whether every head was read by itself.
+    #[serde(default)]
+    pub per_head: bool,
+}
+
+impl RowsCard {
+    /// What a row is, in words: `words (first sub-word)`.
+    pub(super) fn said(&self) -> Option<String> {
+        let heads = if self.per_head { ", head by head" } else { "" };
+        let how = match self.subwords {
+            Some(Subwords::First) => " (first sub-word)",
+            Some(Subwords::Last) => " (last sub-word)",
+            Some(Subwords::Mean) => " (mean of sub-words)",
+            None => "",
+        };
+        let left_out = match self.without_tokens {
+            0 => String::new(),
+            n => format!(", {n} without a token left out"),
+        };
+        let plain = self.unit == "text" && !self.per_head;
+        (!plain).then(|| format!("{}s{how}{heads}{left_out}", self.unit))
+    }
+}
+
 /// Where activations come from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Source {
@@ -118,89 +214,35 @@ impl Source {
 }
 
 impl ProbeReport {
-    fn main_metric(&self) -> &'static str {
+    /// The name of the metric that controls are given in.
+    pub(super) fn main_metric(&self) -> &'static str {
         self.params.kind.main_metric()
     }
 
-    fn main(&self, layer: &LayerResult) -> Option<Estimate> {
+    /// The main metric of a layer.
+    pub(super) fn main(&self, layer: &LayerResult) -> Option<Estimate> {
         layer.metrics.get(self.main_metric())
     }
 
-    /// The table for the terminal, with what must be known to read it.
-    pub fn table(&self, styled: bool) -> String {
-        let metric = self.main_metric();
-        let score = match self.params.bootstrap {
-            0 => metric.to_owned(),
-            _ => format!("{metric} [95 %]"),
-        };
-        let control = match self.params.kind {
-            Kind::Logistic => "majority",
-            Kind::Ridge => "mean",
-        };
-        let mut table = Table::new([
-            ("layer".to_owned(), Align::Left),
-            (score, Align::Right),
-            (control.to_owned(), Align::Right),
-            ("shuffled".to_owned(), Align::Right),
-            ("train".to_owned(), Align::Right),
-            ("λ".to_owned(), Align::Right),
-        ])
-        .styled(styled);
-        for layer in &self.layers {
-            let shuffled = layer.controls.shuffled.map(|s| format!("{s:.3}"));
-            table.row([
-                Cell::from(layer.hook_point.clone()),
-                Cell::bold(self.main(layer).map(shown).unwrap_or_default()),
-                Cell::dim(format!("{:.3}", layer.controls.majority)),
-                Cell::dim(shuffled.unwrap_or_default()),
-                Cell::from(format!("{:.3}", layer.train_score)),
-                Cell::from(layer.lambda.to_string()),
-            ]);
+    /// The report with its checklist, to be written as JSON.
+    pub fn checked(&self) -> Checked<'_> {
+        Checked {
+            report: self,
+            checklist: checklist(self),
         }
-        format!("{table}{}", self.notes())
     }
 
-    /// One line on the split, and each warning once, with the layers that it is about.
-    fn notes(&self) -> String {
-        let split = &self.split;
-        let mut notes = format!(
-            "{}: {} training rows, {} test rows ({})",
-            self.label.join(", "),
-            split.train,
-            split.test,
-            split.how
-        );
-        if split.unlabelled > 0 {
-            notes += &format!(", {} without a label left out", split.unlabelled);
-        }
-        for (value, rows) in &split.left_out {
-            notes += &format!(", {rows} of `{value}` left out");
-        }
-        notes.push('\n');
-        let mut warnings: Vec<(&str, Vec<&str>)> = Vec::new();
-        for layer in &self.layers {
-            for warning in &layer.warnings {
-                match warnings.iter_mut().find(|(w, _)| w == warning) {
-                    Some((_, layers)) => layers.push(&layer.hook_point),
-                    None => warnings.push((warning, vec![&layer.hook_point])),
-                }
-            }
-        }
-        for (warning, layers) in warnings {
-            let place = match layers.len() == self.layers.len() {
-                true => "all layers".to_owned(),
-                false => layers.join(", "),
-            };
-            notes += &format!("warning ({place}): {warning}\n");
-        }
-        notes
+    /// The layer that was chosen on inner folds.
+    pub fn chosen(&self) -> Option<(&ChosenLayer, &LayerResult)> {
+        let chosen = &self.comparison.as_ref()?.chosen_layer;
+        Some((chosen, self.layers.get(chosen.place)?))
     }
 
-    /// The chart: the score by layer with its interval, and the controls.
+    /// The chart: the score by layer with a band that holds for all layers at once, and the controls.
     pub fn chart(&self) -> Figure {
         let metric = match self.params.kind {
-            Kind::Logistic => "accuracy",
             Kind::Ridge => "R²",
+            _ => "accuracy",
         };
         let line = |value: &dyn Fn(&LayerResult) -> Option<f64>| -> Vec<(f64, f64)> {
             let values = self.layers.iter().enumerate();
@@ -212,7 +254,12 @@ impl ProbeReport {
             let estimate = self.main(layer)?;
             Some((estimate.low?, estimate.high?))
         };
-        let band: Option<Vec<(f64, f64)>> = self.layers.iter().map(band).collect();
+        let simultaneous = self.comparison.as_ref();
+        let simultaneous = simultaneous.and_then(|c| c.simultaneous_band.as_ref());
+        let band: Option<Vec<(f64, f64)>> = match simultaneous {
+            Some(band) => Some(band.layers.iter().map(|l| (l.low, l.high)).collect()),
+            None => self.layers.iter().map(band).collect(),
+        };
         let control = |name: &str, points: Vec<(f64, f64)>| Series {
             name: name.to_owned(),
             points,
@@ -228,8 +275,8 @@ impl ProbeReport {
             },
             control(
                 match self.params.kind {
-                    Kind::Logistic => "majority class",
                     Kind::Ridge => "mean of the training rows",
+                    _ => "majority class",
                 },
                 line(&|l| Some(l.controls.majority)),
             ),
@@ -237,49 +284,83 @@ impl ProbeReport {
         if self.params.shuffles > 0 {
             series.push(control("shuffled labels", line(&|l| l.controls.shuffled)));
         }
+        let rivals = self.layers.iter().flat_map(|l| &l.controls.rivals.0);
+        let mut names: Vec<&str> = Vec::new();
+        rivals.for_each(|(name, _)| {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        });
+        for name in names {
+            let of = |l: &LayerResult| Some(l.controls.rivals.0.iter().find(|r| r.0 == name)?.1);
+            series.push(control(&name.replace('_', " "), line(&of)));
+        }
         let (x_label, ticks) = axis(&self.layers);
         Figure::Line(LineChart {
-            title: format!(
-                "What a linear probe reads of “{}” ({}), layer by layer",
-                self.label.join(", "),
-                file_name(&self.source.data)
-            ),
+            title: match self.chosen() {
+                None => format!(
+                    "What a linear probe reads of “{}” ({}), layer by layer",
+                    self.label.join(", "),
+                    file_name(&self.source.data)
+                ),
+                Some((chosen, _)) => format!(
+                    "What a linear probe reads of “{}” ({}): gain {} over {} at {}",
+                    self.label.join(", "),
+                    file_name(&self.source.data),
+                    shown(chosen.gain.gain),
+                    chosen.gain.over.replace('_', " "),
+                    chosen.hook_point,
+                ),
+            },
             x_label,
-            y_label: match self.params.bootstrap {
-                0 => format!("{metric} on test rows"),
-                _ => format!("{metric} on test rows, 95 % interval"),
+            y_label: match (self.params.bootstrap, simultaneous) {
+                (0, _) => format!("{metric} on test rows"),
+                (_, Some(_)) => format!("{metric} on test rows, 95 % band over all layers"),
+                (_, None) => format!("{metric} on test rows, 95 % interval"),
             },
             x_ticks: Some(ticks),
             // Below 0 a probe is worse than a constant; how much worse says nothing.
             y_range: match self.params.kind {
-                Kind::Logistic => None,
                 Kind::Ridge => Some((-0.25, 1.0)),
+                _ => None,
             },
             series,
-            footer: Footer {
-                command: self.command.clone(),
-                data: format!(
-                    "data sha256 {} · weights sha256 {} · {} training and {} test rows · seed {}",
-                    short(&self.source.data_sha256),
-                    short(&self.source.weights_sha256),
-                    self.split.train,
-                    self.split.test,
-                    self.params.seed,
-                ),
-            },
+            footer: self.footer(),
             ..LineChart::default()
         })
     }
+
+    /// What stands under every figure of this report.
+    pub fn footer(&self) -> Footer {
+        Footer {
+            command: self.command.clone(),
+            data: format!(
+                "data sha256 {} · weights sha256 {} · {} training and {} test rows · seed {}",
+                short(&self.source.data_sha256),
+                short(&self.source.weights_sha256),
+                self.split.train,
+                self.split.test,
+                self.params.seed,
+            ),
+        }
+    }
+
+    /// The title of an axis of hook points, and a name for each.
+    pub fn axis(&self) -> (String, Vec<String>) {
+        axis(&self.layers)
+    }
 }
 
-fn shown(estimate: Estimate) -> String {
+/// A number with its interval, where it has one.
+pub(super) fn shown(estimate: Estimate) -> String {
     match (estimate.low, estimate.high) {
         (Some(low), Some(high)) => with_interval(estimate.value, low, high),
         _ => format!("{:.3}", estimate.value),
     }
 }
 
-fn file_name(path: &str) -> &str {
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> &str {
     let name = std::path::Path::new(path).file_name();
     name.and_then(|n| n.to_str()).unwrap_or(path)
 }

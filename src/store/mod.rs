@@ -1,5 +1,6 @@
 //! Activations on disk: a run is a folder with a `manifest.json` and shards of plain Parquet.
 
+mod activations;
 mod budget;
 mod certificate;
 mod compute;
@@ -17,9 +18,11 @@ mod schema;
 mod sentence;
 mod shard;
 mod source;
+mod units;
 mod verify;
 mod writer;
 
+pub use activations::{TokenVectors, token_vectors};
 pub use budget::{Budget, DEFAULT_MEMORY, Pieces};
 pub use certificate::{Certificates, SpanCheck};
 pub use disk::free_bytes;
@@ -36,5 +39,6 @@ pub use reader::{Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
+pub use units::{TokenRows, Units, point_and_head};
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
 pub use writer::write_atomically;

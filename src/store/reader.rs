@@ -1,6 +1,6 @@
 //! Reading a run back, one column at a time.
 
-use super::manifest::{Manifest, ShardCard};
+use super::manifest::{Manifest, PointCard, ShardCard};
 use crate::error::{Error, Result};
 use crate::text::dataset::Values;
 use arrow_array::cast::AsArray;
@@ -94,17 +94,7 @@ impl Run {
     /// # Errors
     /// As [`Run::vectors`].
     pub(super) fn vectors_in(&self, shards: &[ShardCard], point: &str) -> Result<Vectors> {
-        let card = self
-            .manifest
-            .point(point)
-            .ok_or_else(|| Error::NoSuchPoint {
-                point: point.to_owned(),
-                reason: format!(
-                    "the run {} holds {}",
-                    self.path.display(),
-                    self.point_names().join(", ")
-                ),
-            })?;
+        let card = self.point_card(point)?;
         let width = card
             .shape
             .iter()
@@ -131,6 +121,19 @@ impl Run {
         Ok(Vectors { width, values })
     }
 
+    /// The card of a hook point.
+    pub(super) fn point_card(&self, point: &str) -> Result<&PointCard> {
+        let card = self.manifest.point(point);
+        card.ok_or_else(|| Error::NoSuchPoint {
+            point: point.to_owned(),
+            reason: format!(
+                "the run {} holds {}",
+                self.path.display(),
+                self.point_names().join(", ")
+            ),
+        })
+    }
+
     /// The names of the hook points, in order of depth.
     pub fn point_names(&self) -> Vec<String> {
         let points = self.manifest.plan.points.iter();
@@ -142,28 +145,32 @@ impl Run {
     /// # Errors
     /// [`Error::NoSuchColumn`] with the nearest name; as [`Run::vectors`] for damage.
     pub fn column(&self, name: &str) -> Result<Values> {
-        let carried = &self.manifest.plan.data.columns;
-        if !carried.iter().any(|c| c == name) {
-            return Err(Error::NoSuchColumn {
-                path: self.path.clone(),
-                column: name.to_owned(),
-                available: carried.clone(),
-            });
-        }
+        self.refuse_unknown(name)?;
         let mut values: Option<Values> = None;
         self.each_array(&self.manifest.shards, name, |path, array| {
             let read = read_values(array).ok_or_else(|| damaged(path, name))?;
-            match (&mut values, read) {
-                (None, read) => values = Some(read),
-                (Some(Values::Text(a)), Values::Text(b)) => a.extend(b),
-                (Some(Values::Integer(a)), Values::Integer(b)) => a.extend(b),
-                (Some(Values::Number(a)), Values::Number(b)) => a.extend(b),
-                (Some(Values::Boolean(a)), Values::Boolean(b)) => a.extend(b),
-                _ => return Err(damaged(path, name)),
-            }
+            values = Some(match values.take() {
+                None => read,
+                Some(before) => before
+                    .followed_by(read)
+                    .ok_or_else(|| damaged(path, name))?,
+            });
             Ok(())
         })?;
         values.ok_or_else(|| damaged(&self.path, name))
+    }
+
+    /// Refuses a column that the run does not carry.
+    pub(super) fn refuse_unknown(&self, name: &str) -> Result<()> {
+        let carried = &self.manifest.plan.data.columns;
+        match carried.iter().any(|c| c == name) {
+            true => Ok(()),
+            false => Err(Error::NoSuchColumn {
+                path: self.path.clone(),
+                column: name.to_owned(),
+                available: carried.clone(),
+            }),
+        }
     }
 
     /// The example (row of the data file) of each row of the run.
@@ -182,7 +189,7 @@ impl Run {
     }
 
     /// Calls `take` with a column of these shards, piece by piece, and checks that each shard has the rows that it should.
-    fn each_array(
+    pub(super) fn each_array(
         &self,
         shards: &[ShardCard],
         column: &str,
@@ -236,7 +243,8 @@ pub(super) fn damaged(path: &Path, column: &str) -> Error {
     }
 }
 
-fn read_values(array: &ArrayRef) -> Option<Values> {
+/// The cells of a carried column; `None` for a type that no run carries.
+pub(super) fn read_values(array: &ArrayRef) -> Option<Values> {
     Some(match array.data_type() {
         DataType::Utf8 => {
             let texts = array.as_string_opt::<i32>()?;

@@ -5,6 +5,7 @@ mod delimited;
 mod id_lists;
 mod jsonl;
 mod parquet;
+mod values;
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -291,35 +292,6 @@ impl Dataset {
             row,
             column: column.to_owned(),
             problem: problem.to_owned(),
-        }
-    }
-}
-
-impl Values {
-    /// The number of cells.
-    pub fn len(&self) -> usize {
-        match self {
-            Values::Text(v) => v.len(),
-            Values::Integer(v) => v.len(),
-            Values::Number(v) => v.len(),
-            Values::Boolean(v) => v.len(),
-            Values::Tokens(v) => v.len(),
-        }
-    }
-
-    /// Whether there is no cell.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What the cells are, in the plural.
-    fn kind(&self) -> &'static str {
-        match self {
-            Values::Text(_) => "text",
-            Values::Integer(_) => "integers",
-            Values::Number(_) => "numbers",
-            Values::Boolean(_) => "true and false",
-            Values::Tokens(_) => "lists of token ids",
         }
     }
 }

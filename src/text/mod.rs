@@ -1,5 +1,6 @@
 //! Text in: tokens, batches, data sets, splits.
 
+pub mod align;
 pub mod batch;
 pub mod dataset;
 pub mod split;

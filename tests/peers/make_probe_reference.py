@@ -12,17 +12,21 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from safetensors.numpy import save_file
+from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     balanced_accuracy_score,
+    brier_score_loss,
     f1_score,
     log_loss,
+    matthews_corrcoef,
     mean_absolute_error,
     r2_score,
     roc_auc_score,
 )
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, label_binarize
 
 HERE = Path(__file__).parent
 LAMBDAS = [1e-4, 1e-2, 1.0]
@@ -50,22 +54,45 @@ def classifier(z_train, y_train, lam):
     return LogisticRegression(C=1 / (n * lam), solver="newton-cholesky", tol=1e-10, max_iter=1000).fit(z_train, y_train)
 
 
+def calibration_error(y, proba):
+    """The expected calibration error of Guo et al. (2017): 15 bins by the probability of the predicted class, open to the left."""
+    confidence, right = proba.max(axis=1), proba.argmax(axis=1) == y
+    edges = np.linspace(0, 1, 16)
+    inside = [(confidence > low) & (confidence <= high) for low, high in zip(edges[:-1], edges[1:])]
+    return sum(rows.mean() * abs(right[rows].mean() - confidence[rows].mean()) for rows in inside if rows.any())
+
+
 def class_metrics(y, predicted, proba, decision):
-    metrics = {
+    classes = np.arange(proba.shape[1])
+    if len(classes) == 2:
+        auroc, auprc = roc_auc_score(y, decision), average_precision_score(y, decision)
+    else:
+        auroc = roc_auc_score(y, proba, multi_class="ovr", average="macro", labels=classes)
+        auprc = average_precision_score(label_binarize(y, classes=classes), proba, average="macro")
+    return {
         "accuracy": accuracy_score(y, predicted),
         "balanced_accuracy": balanced_accuracy_score(y, predicted),
         "macro_f1": f1_score(y, predicted, average="macro"),
-        "log_loss": log_loss(y, proba, labels=np.arange(proba.shape[1])),
+        "mcc": matthews_corrcoef(y, predicted),
+        "auroc": auroc,
+        "auprc": auprc,
+        "log_loss": log_loss(y, proba, labels=classes),
+        "brier": brier_score_loss(y, proba[:, 1] if len(classes) == 2 else proba),
+        "ece": calibration_error(y, proba),
     }
-    if proba.shape[1] == 2:
-        metrics["auroc"] = roc_auc_score(y, decision)
-    return metrics
 
 
 def number_metrics(y, predicted):
-    metrics = {"r2": r2_score(y, predicted), "mean_absolute_error": mean_absolute_error(y, predicted)}
-    for k in range(y.shape[1]):
+    targets = range(y.shape[1])
+    rank = [spearmanr(y[:, k], predicted[:, k]).statistic for k in targets]
+    metrics = {
+        "r2": r2_score(y, predicted),
+        "spearman": np.mean(rank),
+        "mean_absolute_error": mean_absolute_error(y, predicted),
+    }
+    for k in targets:
         metrics[f"r2[{k}]"] = r2_score(y[:, k], predicted[:, k])
+        metrics[f"spearman[{k}]"] = rank[k]
         metrics[f"mean_absolute_error[{k}]"] = mean_absolute_error(y[:, k], predicted[:, k])
     return metrics
 

@@ -29,7 +29,18 @@ fn from_texts_to_a_probe_per_layer() {
         let names: Vec<String> = files(&folder).into_iter().map(|f| f.0).collect();
         assert_eq!(
             names,
-            ["chart.parquet", "chart.png", "chart.svg", "probe.json"]
+            [
+                "calibration.parquet",
+                "calibration.png",
+                "calibration.svg",
+                "chart.parquet",
+                "chart.png",
+                "chart.svg",
+                "confusion.parquet",
+                "confusion.png",
+                "confusion.svg",
+                "probe.json"
+            ]
         );
         assert!(
             fs::read(folder.join("chart.png"))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers, top to bottom, as in ARCHITECTURE.md.
 const LAYERS: &[&str] = &[
-    "error", "hook", "text", "model", "store", "analysis", "figure", "report", "cli",
+    "error", "hook", "text", "model", "store", "analysis", "figure", "report", "recipe", "cli",
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -29,3 +29,5 @@ mod refusals;
 mod report;
 mod support;
 mod survive;
+mod trained;
+mod units;

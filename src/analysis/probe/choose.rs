@@ -1,8 +1,9 @@
 //! The penalty λ, chosen by cross-validation within the training rows.
 
 use super::data::{ClassTask, NumberTask};
+use super::frame::complement;
 use super::gram::Gram;
-use super::logistic::{Logistic, LogisticParams, Problem, Solution, classes, decide};
+use super::logistic::{LogisticParams, Problem, decide};
 use super::ridge;
 use super::standardize::Standardizer;
 use crate::analysis::matrix::Matrix;
@@ -22,7 +23,20 @@ pub(super) struct Search {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Choice {
     pub(super) lambda: f64,
+    /// The main metric on held-out rows, over all folds together, with this λ.
+    pub(super) inner: Option<f64>,
     pub(super) not_converged: usize,
+}
+
+impl Choice {
+    /// Of a λ that was not chosen.
+    pub(super) fn given(lambda: f64) -> Self {
+        Self {
+            lambda,
+            inner: None,
+            not_converged: 0,
+        }
+    }
 }
 
 impl Search {
@@ -33,54 +47,46 @@ impl Search {
         Self { grid, folds, seed }
     }
 
-    /// The λ with the most held-out rows right, over all folds together; the largest of equals, for the simplest probe.
-    pub(super) fn logistic(
-        &self,
-        x: &Matrix,
-        task: &ClassTask,
-        groups: Option<&[usize]>,
-        params: LogisticParams,
-    ) -> Result<Choice> {
-        let folds = folds(&task.train, groups, self.folds, self.seed)
-            .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))?;
-        let of_fold: Vec<(Vec<f64>, usize)> = folds
-            .par_iter()
-            .map(|held_out| self.right_in_fold(x, task, held_out, params))
-            .collect::<Result<_>>()?;
-        let right = total(self.grid.len(), of_fold.iter().map(|(right, _)| right));
-        Ok(Choice {
-            lambda: self.best(&right),
-            not_converged: of_fold.iter().map(|(_, failed)| failed).sum(),
-        })
+    /// Whether there is anything to choose.
+    pub(super) fn is_open(&self) -> bool {
+        self.grid.len() > 1
     }
 
-    /// For each λ, the held-out rows of one fold that come out right; and the fits that did not converge.
-    fn right_in_fold(
+    /// The largest λ.
+    pub(super) fn largest(&self) -> f64 {
+        self.grid.first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// For each label vector, the λ with the most held-out rows right, over all folds together; the largest of equals, for the simplest
+    /// probe.
+    pub(super) fn logistic(
         &self,
-        x: &Matrix,
-        task: &ClassTask,
-        held_out: &[usize],
+        problem: &Problem<'_>,
+        labels: &[&[usize]],
+        folds: &[Vec<usize>],
         params: LogisticParams,
-    ) -> Result<(Vec<f64>, usize)> {
-        let kept = complement(x.rows(), held_out);
-        let labels: Vec<usize> = kept.iter().map(|row| task.train[*row]).collect();
-        let (z, held) = standardized(x, &kept, held_out)?;
-        let problem = Problem::new(&z, task.names.len());
-        let (mut right, mut failed) = (Vec::new(), 0);
-        let mut warm: Option<Solution> = None;
-        for &lambda in &self.grid {
-            let fit: Logistic = LogisticParams { lambda, ..params }.check()?;
-            warm = problem.solve(&fit, &[&labels], &[warm.as_ref()])?.pop();
-            let Some(solution) = &warm else { continue };
-            failed += usize::from(!solution.end.is_converged());
-            let scores = decide(&held, &solution.weights(), solution.intercepts())?;
-            let hits = classes(&scores)
-                .into_iter()
-                .zip(held_out)
-                .filter(|(class, row)| *class == task.train[**row]);
-            right.push(hits.count() as f64);
-        }
-        Ok((right, failed))
+    ) -> Result<Vec<Choice>> {
+        let rows: usize = folds.iter().map(Vec::len).sum();
+        let found = problem.search(labels, folds, &self.grid, params)?;
+        let choice = found.into_iter().map(|found| {
+            let best = self.best(&found.right);
+            Choice {
+                lambda: self.grid[best],
+                inner: Some(found.right[best] / rows as f64),
+                not_converged: found.not_converged,
+            }
+        });
+        Ok(choice.collect())
+    }
+
+    /// The folds of the training rows.
+    pub(super) fn folds(
+        &self,
+        task: &ClassTask,
+        groups: Option<&[usize]>,
+    ) -> Result<Vec<Vec<usize>>> {
+        folds(&task.train, groups, self.folds, self.seed)
+            .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))
     }
 
     /// The λ with the highest R² of the held-out rows, over all folds together and averaged over targets.
@@ -101,8 +107,11 @@ impl Search {
             .par_iter()
             .map(|held_out| self.explained_in_fold(x, y, held_out, &spread))
             .collect::<Result<_>>()?;
+        let explained = total(self.grid.len(), of_fold.iter());
+        let best = self.best(&explained);
         Ok(Choice {
-            lambda: self.best(&total(self.grid.len(), of_fold.iter())),
+            lambda: self.grid[best],
+            inner: Some(1.0 + explained[best] / y.cols() as f64),
             not_converged: 0,
         })
     }
@@ -130,22 +139,14 @@ impl Search {
         self.grid.iter().map(score).collect()
     }
 
-    /// The λ with the best score. The grid falls, so the first of equals is the largest.
-    fn best(&self, scores: &[f64]) -> f64 {
-        let best = (1..scores.len()).fold(
+    /// The place of the λ with the best score. The grid falls, so the first of equals is the largest.
+    fn best(&self, scores: &[f64]) -> usize {
+        let places = 1..scores.len();
+        places.fold(
             0,
-            |best, at| {
-                if scores[at] > scores[best] { at } else { best }
-            },
-        );
-        self.grid[best]
+            |best, at| if scores[at] > scores[best] { at } else { best },
+        )
     }
-}
-
-fn complement(rows: usize, held_out: &[usize]) -> Vec<usize> {
-    let mut kept = vec![true; rows];
-    held_out.iter().for_each(|row| kept[*row] = false);
-    (0..rows).filter(|row| kept[*row]).collect()
 }
 
 /// Kept and held-out rows, both standardised with the statistics of the kept ones.

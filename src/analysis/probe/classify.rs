@@ -1,124 +1,163 @@
 //! The logistic probe of a layer, with its controls.
 
-use super::choose::Choice;
+use super::choose::{Choice, Search};
 use super::data::ClassTask;
-use super::logistic::{Problem, Solution, classes, decide, probabilities};
+use super::judge::{hits, judge, mean, right};
+use super::logistic::{Problem, Solution, classes, decide};
+use super::online;
 use super::params::Kind;
 use super::readout::Link;
-use super::result::{Controls, LayerResult, Metrics};
-use super::shuffle::shuffled_rows;
+use super::result::LayerResult;
+use super::shuffle::{control_task, shuffled_rows};
 use super::sweep::Layer;
 use crate::analysis::matrix::Matrix;
-use crate::analysis::metrics::{Auroc, Confusion, log_loss};
 use crate::error::{Error, Result};
 
-/// The share of training rows in one class above which accuracy alone misleads.
-const IMBALANCE: f64 = 0.8;
-
 pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> {
-    let (params, groups) = (layer.params, layer.train_groups.as_deref());
-    let choice = params
-        .choose_lambda(|search| search.logistic(&layer.train, task, groups, params.solver(1.0)))?;
-    let logistic = params.solver(choice.lambda).check()?;
-    let problem = Problem::new(&layer.train, task.names.len());
-    let shuffled: Vec<Vec<usize>> = (0..params.shuffles)
-        .map(|index| {
-            let same = |a: usize, b: usize| task.train[a] == task.train[b];
-            let rows = shuffled_rows(task.train.len(), groups, same, params.seed, index);
-            rows.into_iter().map(|row| task.train[row]).collect()
-        })
+    let params = layer.params;
+    let problem = Problem::new(&layer.train, task.names.len())?;
+    let shuffled = shuffles(layer, task);
+    let tasks = control_tasks(layer, task);
+    let random: Vec<&[usize]> = shuffled
+        .iter()
+        .map(Vec::as_slice)
+        .chain(tasks.iter().map(|(train, _)| train.as_slice()))
         .collect();
-    let shuffled: Vec<&[usize]> = shuffled.iter().map(Vec::as_slice).collect();
-    // The probe is fitted by itself, so that its numbers do not depend on how many shuffles run beside it.
-    let (fits, controls) = rayon::join(
-        || problem.solve(&logistic, &[&task.train], &[None]),
-        || problem.solve(&logistic, &shuffled, &vec![None; shuffled.len()]),
+    // The probe is fitted by itself, so that its numbers do not depend on how many controls run beside it.
+    let (fitted, controls) = rayon::join(
+        || fit(layer, task, &problem),
+        || fit_controls(layer, task, &problem, &random),
     );
-    let (fits, controls) = (fits?, controls?);
-    let fit = fits.first().ok_or_else(no_rows)?;
+    let ((choice, fit), controls) = (fitted?, controls?);
+    let said: Vec<Vec<usize>> = controls
+        .iter()
+        .map(|fit| predict(&layer.test, fit))
+        .collect::<Result<_>>()?;
+    let (said_shuffled, said_tasks) = said.split_at(shuffled.len());
+    let verdict = judge(
+        layer,
+        task,
+        &decide(&layer.test, &fit.weights, &fit.intercepts)?,
+        hits(&task.test, said_shuffled).as_deref(),
+        control_task_score(&tasks, said_tasks),
+    )?;
+    let codelength = match params.codelength {
+        true => online::codelength(layer, task, choice.lambda)?,
+        false => None,
+    };
     let link = match task.names.len() {
         2 => Link::Logistic,
         _ => Link::Softmax,
     };
-    let readout = layer.readout(link, &task.names, fit.weights(), fit.intercepts())?;
-    let mut warnings = warnings(layer, task, choice, &controls);
+    let readout = layer.readout(link, &task.names, fit.weights.clone(), &fit.intercepts)?;
+    let mut warnings = verdict.warnings;
+    warnings.extend(unconverged(choice, &controls));
     Ok(LayerResult {
         hook_point: layer.point.to_owned(),
         lambda: choice.lambda,
         main_metric: Kind::Logistic.main_metric(),
-        metrics: metrics(layer, task, fit, &mut warnings)?,
-        train_score: accuracy(&task.train, &predict(&layer.train, fit)?)?,
-        controls: self::controls(layer, task, &controls)?,
+        metrics: verdict.metrics,
+        inner_score: choice.inner,
+        train_score: mean(&right(&task.train, &predict(&layer.train, &fit)?)),
+        controls: verdict.controls,
+        gain: verdict.gain,
+        selectivity: verdict.selectivity,
+        codelength,
         convergence: Some(fit.end),
+        starts: None,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: layer.train.rows(),
         n_test: layer.test.rows(),
         warnings,
         readout: Some(readout),
+        predictions: verdict.predictions,
+        draws: verdict.draws,
     })
 }
 
-fn controls(layer: &Layer<'_>, task: &ClassTask, shuffled: &[Solution]) -> Result<Controls> {
-    let scores: Vec<f64> = shuffled
-        .iter()
-        .map(|fit| accuracy(&task.test, &predict(&layer.test, fit)?))
-        .collect::<Result<_>>()?;
-    Ok(Controls {
-        majority: accuracy(&task.test, &vec![majority(task).0; task.test.len()])?,
-        shuffled: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
-    })
+fn fit(layer: &Layer<'_>, task: &ClassTask, problem: &Problem<'_>) -> Result<(Choice, Solution)> {
+    let params = layer.params;
+    let choice = choose(layer, task, problem, &[&task.train])?;
+    let choice = choice.first().copied().ok_or_else(no_rows)?;
+    let solver = params.solver(choice.lambda);
+    let near = problem.solve(&[(&task.train, choice.lambda)], solver)?;
+    let fit = problem.solve_exactly(&solver.check()?, &task.train, near.first())?;
+    Ok((choice, fit))
 }
 
-fn metrics(
+/// The controls, each with a λ of its own, chosen as that of the probe is.
+fn fit_controls(
     layer: &Layer<'_>,
     task: &ClassTask,
-    fit: &Solution,
-    warnings: &mut Vec<String>,
-) -> Result<Metrics> {
-    let scores = decide(&layer.test, &fit.weights(), fit.intercepts())?;
-    let (predicted, proba) = (classes(&scores), probabilities(&scores));
-    let auroc = (task.names.len() == 2).then(|| {
-        let positive = task.test.iter().map(|class| *class == 1).collect();
-        Auroc::new(positive, scores.as_slice())
-    });
-    let mut names = vec!["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
-    names.extend(auroc.is_some().then_some("auroc"));
-    let names = names.into_iter().map(str::to_owned).collect();
-    layer.metrics(names, warnings, |weights| {
-        let confusion = Confusion::count(&task.test, &predicted, weights, task.names.len());
-        let mut values = vec![
-            confusion.accuracy(),
-            confusion.balanced_accuracy(),
-            confusion.macro_f1(),
-            log_loss(&task.test, &proba, weights),
-        ];
-        values.extend(auroc.as_ref().map(|auroc| auroc.value(weights)));
-        values
-    })
+    problem: &Problem<'_>,
+    labels: &[&[usize]],
+) -> Result<Vec<Solution>> {
+    let params = layer.params;
+    let lambdas: Vec<f64> = match params.search() {
+        search if search.is_open() => {
+            let chosen = choose(layer, task, problem, labels)?;
+            chosen.iter().map(|choice| choice.lambda).collect()
+        }
+        search => vec![search.largest(); labels.len()],
+    };
+    let labels: Vec<(&[usize], f64)> = labels.iter().copied().zip(lambdas).collect();
+    problem.solve(&labels, params.solver(1.0))
 }
 
-/// The class with the most training rows (the first of equals), and how many it has.
-fn majority(task: &ClassTask) -> (usize, usize) {
-    let counts = task.training_counts().into_iter().enumerate();
-    counts.fold(
-        (0, 0),
-        |best, (class, rows)| if rows > best.1 { (class, rows) } else { best },
-    )
+/// The λ of each label vector. Where λ is given, folds only say how well it does, and too few rows for folds are no reason to fail.
+fn choose(
+    layer: &Layer<'_>,
+    task: &ClassTask,
+    problem: &Problem<'_>,
+    labels: &[&[usize]],
+) -> Result<Vec<Choice>> {
+    let search: Search = layer.params.search();
+    if !search.is_open() && !layer.params.inner_folds {
+        return Ok(vec![Choice::given(search.largest()); labels.len()]);
+    }
+    match search.folds(task, layer.train_groups.as_deref()) {
+        Ok(folds) => search.logistic(problem, labels, &folds, layer.params.solver(1.0)),
+        Err(e) if search.is_open() => Err(e),
+        Err(_) => Ok(vec![Choice::given(search.largest()); labels.len()]),
+    }
+}
+
+fn shuffles(layer: &Layer<'_>, task: &ClassTask) -> Vec<Vec<usize>> {
+    let same = |a: usize, b: usize| task.train[a] == task.train[b];
+    let shuffle = |index| {
+        let groups = layer.train_groups.as_deref();
+        let rows = shuffled_rows(task.train.len(), groups, same, layer.params.seed, index);
+        rows.into_iter().map(|row| task.train[row]).collect()
+    };
+    (0..layer.params.shuffles).map(shuffle).collect()
+}
+
+/// Random labels for the types of training rows and of test rows.
+fn control_tasks(layer: &Layer<'_>, task: &ClassTask) -> Vec<(Vec<usize>, Vec<Option<usize>>)> {
+    let Some((train, test)) = layer.types() else {
+        return Vec::new();
+    };
+    let draw = |index| control_task(&task.train, train, test, layer.params.seed, index);
+    (0..layer.params.control_tasks).filter_map(draw).collect()
+}
+
+/// The mean accuracy on control tasks.
+fn control_task_score(
+    tasks: &[(Vec<usize>, Vec<Option<usize>>)],
+    said: &[Vec<usize>],
+) -> Option<f64> {
+    let score = |((_, test), said): (&(Vec<usize>, Vec<Option<usize>>), &Vec<usize>)| {
+        let known = test.iter().zip(said);
+        let right = known.filter_map(|(label, said)| Some(f64::from(u8::from((*label)? == *said))));
+        mean(&right.collect::<Vec<f64>>())
+    };
+    let scores: Vec<f64> = tasks.iter().zip(said).map(score).collect();
+    (!scores.is_empty()).then(|| mean(&scores))
 }
 
 fn predict(z: &Matrix, fit: &Solution) -> Result<Vec<usize>> {
-    Ok(classes(&decide(z, &fit.weights(), fit.intercepts())?))
-}
-
-fn accuracy(truth: &[usize], predicted: &[usize]) -> Result<f64> {
-    let classes = truth
-        .iter()
-        .chain(predicted)
-        .max()
-        .map_or(0, |most| most + 1);
-    let confusion = Confusion::count(truth, predicted, &vec![1.0; truth.len()], classes);
-    confusion.accuracy().ok_or_else(no_rows)
+    Ok(classes(&decide(z, &fit.weights, &fit.intercepts)?))
 }
 
 fn no_rows() -> Error {
@@ -129,29 +168,15 @@ fn no_rows() -> Error {
     }
 }
 
-fn warnings(
-    layer: &Layer<'_>,
-    task: &ClassTask,
-    choice: Choice,
-    controls: &[Solution],
-) -> Vec<String> {
-    let mut warnings = layer.warnings();
-    let (class, rows) = majority(task);
-    let share = rows as f64 / task.train.len() as f64;
-    if share > IMBALANCE {
-        warnings.push(format!(
-            "{:.0} % of the training rows have the class `{}`; read balanced_accuracy beside accuracy",
-            100.0 * share,
-            task.names[class]
-        ));
-    }
+fn unconverged(choice: Choice, controls: &[Solution]) -> Vec<String> {
+    let mut warnings = Vec::new();
     let failed = controls
         .iter()
         .filter(|fit| !fit.end.is_converged())
         .count();
     if failed > 0 {
         warnings.push(format!(
-            "{failed} of {} shuffled controls did not converge",
+            "{failed} of {} control fits did not converge",
             controls.len()
         ));
     }

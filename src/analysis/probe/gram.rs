@@ -1,4 +1,4 @@
-//! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with and logistic regression is preconditioned by.
+//! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with.
 
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -31,26 +31,12 @@ impl<'a> Gram<'a> {
         for i in 0..lower.nrows() {
             lower[(i, i)] += penalty;
         }
-        // On one core: the same bits on any number of them. The parallelism is over folds and layers.
-        let scratch =
-            factor::cholesky_in_place_scratch::<f64>(lower.nrows(), Par::Seq, Default::default());
-        factor::cholesky_in_place(
-            lower.as_mut(),
-            Default::default(),
-            Par::Seq,
-            MemStack::new(&mut MemBuffer::new(scratch)),
-            Default::default(),
-        )
-        .map_err(|_| Error::BadParameter {
+        let lower = cholesky(lower).ok_or_else(|| Error::BadParameter {
             name: "lambda",
             value: format!("{:e}", penalty / self.z.rows() as f64),
             problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
         })?;
-        Ok(Factor {
-            z: self.z,
-            lower,
-            penalty,
-        })
+        Ok(Factor { z: self.z, lower })
     }
 }
 
@@ -63,7 +49,6 @@ fn is_dual(z: &Matrix) -> bool {
 pub(super) struct Factor<'a> {
     z: &'a Matrix,
     lower: Mat<f64>,
-    penalty: f64,
 }
 
 impl Factor<'_> {
@@ -75,28 +60,36 @@ impl Factor<'_> {
         }
     }
 
-    /// `(ZᵀZ + ρI)⁻¹ V`; in the dual form by Woodbury's identity, `(V − Zᵀ (ZZᵀ + ρI)⁻¹ Z V) / ρ`.
-    pub(super) fn inverse_times(&self, v: &Matrix) -> Result<Matrix> {
-        if !is_dual(self.z) {
-            return Ok(self.solve(v));
-        }
-        let inside = self.z.transposed_times(&self.solve(&self.z.times(v)?))?;
-        Ok(Matrix::from_fn(v.rows(), v.cols(), |i, j| {
-            (v.at(i, j) - inside.at(i, j)) / self.penalty
-        }))
-    }
-
     fn solve(&self, rhs: &Matrix) -> Matrix {
-        let mut x = rhs.clone();
-        let lower: MatRef<'_, f64> = self.lower.as_ref();
-        solve::solve_in_place(
-            lower,
-            x.view_mut(),
-            Par::Seq,
-            MemStack::new(&mut MemBuffer::new(faer::dyn_stack::StackReq::EMPTY)),
-        );
-        x
+        solve_factored(&self.lower, rhs)
     }
+}
+
+/// `A = LLᵀ`, of which the lower triangle is read; `None` if `A` is not positive definite in `f64`.
+pub(super) fn cholesky(mut a: Mat<f64>) -> Option<Mat<f64>> {
+    // On one core: the same bits on any number of them. The parallelism is over folds and layers.
+    let scratch = factor::cholesky_in_place_scratch::<f64>(a.nrows(), Par::Seq, Default::default());
+    let done = factor::cholesky_in_place(
+        a.as_mut(),
+        Default::default(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    done.ok().map(|_| a)
+}
+
+/// `(LLᵀ)⁻¹ · rhs`.
+pub(super) fn solve_factored(lower: &Mat<f64>, rhs: &Matrix) -> Matrix {
+    let mut x = rhs.clone();
+    let lower: MatRef<'_, f64> = lower.as_ref();
+    solve::solve_in_place(
+        lower,
+        x.view_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(faer::dyn_stack::StackReq::EMPTY)),
+    );
+    x
 }
 
 #[cfg(test)]
@@ -111,7 +104,6 @@ mod tests {
         for (n, d) in [(40, 7), (7, 40), (12, 12)] {
             let z = Matrix::from_fn(n, d, |_, _| rng.random_range(-1.0..1.0));
             let y = Matrix::from_fn(n, 2, |_, _| rng.random_range(-1.0..1.0));
-            let v = Matrix::from_fn(d, 3, |_, _| rng.random_range(-1.0..1.0));
             let factor = Gram::of(&z).factor(0.7).unwrap();
             // Multiplying back: (ZᵀZ + ρI) · answer.
             let back = |w: &Matrix| {
@@ -124,10 +116,6 @@ mod tests {
             };
             let zy = z.transposed_times(&y).unwrap();
             assert!(close(&back(&factor.ridge(&y).unwrap()), &zy), "{n} × {d}");
-            assert!(
-                close(&back(&factor.inverse_times(&v).unwrap()), &v),
-                "{n} × {d}"
-            );
         }
     }
 

@@ -40,12 +40,12 @@ pub fn natural_kind(columns: &[(String, Values)]) -> Kind {
 /// [`Error::BadLabel`] for text where numbers are needed, several columns where one class is needed, or no label at all.
 pub fn labels_of(columns: &[(String, Values)], kind: Kind) -> Result<LabelledRows> {
     let labelled = match (kind, columns) {
-        (Kind::Logistic, [(name, values)]) => classes(name, values),
-        (Kind::Logistic, _) => {
+        (Kind::Ridge, columns) => numbers(columns)?,
+        (_, [(name, values)]) => classes(name, values),
+        (_, _) => {
             let name = columns.first().map_or("", |c| &c.0);
             return Err(bad(name, "classes come from one column; give one --label"));
         }
-        (Kind::Ridge, columns) => numbers(columns)?,
     };
     match labelled.rows.is_empty() {
         false => Ok(labelled),

@@ -4,9 +4,6 @@
 const DECREASE: f64 = 1e-4;
 /// Curvature: the slope shrinks to at most this part of what it was.
 const CURVATURE: f64 = 0.9;
-/// Near a minimum, values differ by less than their rounding error while slopes are still exact; values within this relative
-/// distance count as equal there (the approximate Wolfe conditions of Hager & Zhang 2005, section 2).
-const ROUNDING: f64 = 1e-14;
 const MOST_TRIALS: usize = 40;
 
 /// A step, with the value and the slope of the function there.
@@ -38,11 +35,14 @@ pub(super) struct LineSearch {
     /// The other end of an interval that holds an acceptable step, once there is one.
     high: Option<Trial>,
     trials: usize,
+    rounding: f64,
 }
 
 impl LineSearch {
-    /// A search from a point with this value and this (negative) slope.
-    pub(super) fn new(value: f64, slope: f64) -> Self {
+    /// A search from a point with this value and this (negative) slope. Near a minimum, values differ by less than their rounding error while
+    /// slopes are still exact: values within the share `rounding` of each other count as equal (the approximate Wolfe conditions of
+    /// Hager & Zhang 2005, section 2).
+    pub(super) fn new(value: f64, slope: f64, rounding: f64) -> Self {
         let origin = Trial {
             step: 0.0,
             value,
@@ -53,13 +53,14 @@ impl LineSearch {
             low: origin,
             high: None,
             trials: 0,
+            rounding: rounding * value.abs(),
         }
     }
 
     /// Takes a trial in and says what to do next.
     pub(super) fn observe(&mut self, trial: Trial) -> Next {
         self.trials += 1;
-        let rounding = ROUNDING * self.origin.value.abs();
+        let rounding = self.rounding;
         let promised = self.origin.value + DECREASE * trial.step * self.origin.slope + rounding;
         // Written so that NaN counts as too high.
         let acceptable = trial.value <= promised && trial.value <= self.low.value + rounding;
@@ -117,7 +118,7 @@ mod tests {
     /// Runs the search on `f`, which returns value and slope.
     fn search(f: impl Fn(f64) -> (f64, f64), first: f64) -> Option<f64> {
         let (value, slope) = f(0.0);
-        let mut search = LineSearch::new(value, slope);
+        let mut search = LineSearch::new(value, slope, 1e-14);
         let mut step = first;
         loop {
             let (value, slope) = f(step);

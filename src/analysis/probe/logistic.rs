@@ -1,20 +1,20 @@
 //! L2-penalised logistic regression, binary and multinomial.
 
-use super::gram::Gram;
-use super::loss::{Loss, Penalized};
-use super::solver::{Convergence, Lbfgs, Settings};
+use super::frame::Frame;
+use super::loss::{Axes, Loss};
+use super::path::{Job, Walked, walk};
+use super::solver::Convergence;
 use super::standardize::Standardizer;
 use super::{check_lambda, check_rows};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
-use rayon::prelude::*;
 
 /// What a logistic probe can be asked for; [`LogisticParams::check`] makes it one that can be fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogisticParams {
     /// λ of the penalty `λ/2 · ‖W‖²` beside the mean cross-entropy; scikit-learn's `C` is `1 / (n·λ)`.
     pub lambda: f64,
-    /// The largest absolute entry of the gradient at which the fit counts as converged.
+    /// The Euclidean length of the gradient, on standardised features, at which the fit counts as converged.
     pub tolerance: f64,
     /// Steps after which the fit ends, converged or not.
     pub max_iterations: usize,
@@ -64,9 +64,7 @@ impl Logistic {
         check_classes(labels, classes)?;
         let standardizer = Standardizer::fit(x);
         let z = standardizer.apply(x)?;
-        let problem = Problem::new(&z, classes);
-        let solution = problem.solve(self, &[labels], &[None])?.pop();
-        let solution = solution.ok_or_else(|| no_solution(x))?;
+        let solution = Problem::new(&z, classes)?.solve_exactly(self, labels, None)?;
         Ok(FittedLogistic::new(standardizer, solution))
     }
 
@@ -75,10 +73,10 @@ impl Logistic {
     }
 }
 
-fn no_solution(x: &Matrix) -> Error {
+fn no_solution() -> Error {
     Error::BadParameter {
         name: "labels",
-        value: x.rows().to_string(),
+        value: "0 label vectors".to_owned(),
         problem: "there is nothing to fit".to_owned(),
     }
 }
@@ -118,119 +116,144 @@ fn check_classes(labels: &[usize], classes: usize) -> Result<()> {
     }
 }
 
-/// The largest Gram matrix that is worth factoring as a preconditioner: above it the factorisation costs more than it saves.
-const LARGEST_PRECONDITIONER: usize = 4096;
+/// The length of the gradient at which a fit is good enough for its rows to be counted: scikit-learn asks as much of each entry.
+pub(super) const SEARCH_TOLERANCE: f64 = 1e-4;
 
 /// Training rows, standardised, to which any number of label vectors can be fitted.
 pub(super) struct Problem<'a> {
     z: &'a Matrix,
     classes: usize,
-    gram: Option<Gram<'a>>,
+    whole: Frame,
 }
 
-/// Where a fit ended, in the solver's form: the weights of one output after another, then the intercepts.
+/// Where a fit ended: on standardised features, `[features, outputs]`, and what it takes to start from there.
 #[derive(Debug, Clone)]
 pub(super) struct Solution {
-    pub(super) point: Vec<f64>,
+    pub(super) weights: Matrix,
+    pub(super) intercepts: Vec<f64>,
     pub(super) end: Convergence,
-    outputs: usize,
+    point: Vec<f64>,
 }
 
-impl Solution {
-    /// The weights, a row per feature and a column per output.
-    pub(super) fn weights(&self) -> Matrix {
-        let features = self.point.len() / self.outputs - 1;
-        Matrix::from_fn(features, self.outputs, |j, k| self.point[k * features + j])
-    }
-
-    pub(super) fn intercepts(&self) -> &[f64] {
-        &self.point[self.point.len() - self.outputs..]
-    }
+/// How a label vector does on folds: for each penalty, the held-out rows that come out right, over all folds together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Searched {
+    pub(super) right: Vec<f64>,
+    /// Fits that did not converge.
+    pub(super) not_converged: usize,
 }
 
 impl<'a> Problem<'a> {
-    pub(super) fn new(z: &'a Matrix, classes: usize) -> Self {
-        let small = z.rows().min(z.cols()) <= LARGEST_PRECONDITIONER;
-        Self {
+    pub(super) fn new(z: &'a Matrix, classes: usize) -> Result<Self> {
+        Ok(Self {
             z,
             classes,
-            gram: small.then(|| Gram::of(z)),
-        }
+            whole: Frame::whole(z)?,
+        })
     }
 
-    /// Fits to each label vector, side by side: each pass over the rows serves all fits that are still running. A fit starts
-    /// from the solution given for it, or from zero.
+    /// Fits each label vector, for each penalty of the falling `grid`, to the rows outside each fold, and counts inside it.
+    pub(super) fn search(
+        &self,
+        labels: &[&[usize]],
+        folds: &[Vec<usize>],
+        grid: &[f64],
+        params: LogisticParams,
+    ) -> Result<Vec<Searched>> {
+        let frames = self.whole.outside(self.z, folds)?;
+        let loss = Loss::fast(self.z, folds, self.classes);
+        let targets: Vec<_> = labels.iter().map(|labels| loss.targets(labels)).collect();
+        let job = |targets, frame| Job {
+            frame,
+            targets,
+            lambdas: grid,
+            start: None,
+        };
+        let jobs: Vec<Job<'_, f32>> = targets
+            .iter()
+            .flat_map(|targets| frames.iter().map(move |frame| job(targets, frame)))
+            .collect();
+        let tolerance = params.tolerance.max(SEARCH_TOLERANCE);
+        let walked = walk(&loss, &jobs, tolerance, params.max_iterations);
+        let of_labels = walked.chunks(folds.len().max(1)).map(|of_fold| {
+            let mut found = Searched {
+                right: vec![0.0; grid.len()],
+                not_converged: 0,
+            };
+            for step in of_fold
+                .iter()
+                .flat_map(|fold| fold.steps.iter().enumerate())
+            {
+                found.right[step.0] += step.1.right;
+                found.not_converged += usize::from(!step.1.end.is_converged());
+            }
+            found
+        });
+        Ok(of_labels.collect())
+    }
+
+    /// Fits each label vector with its penalty to all rows, well enough to be counted.
     pub(super) fn solve(
         &self,
-        params: &Logistic,
-        labels: &[&[usize]],
-        starts: &[Option<&Solution>],
+        labels: &[(&[usize], f64)],
+        params: LogisticParams,
     ) -> Result<Vec<Solution>> {
-        let loss = Loss::new(self.z, self.classes);
-        let settings = Settings {
-            tolerance: params.0.tolerance,
-            max_iterations: params.0.max_iterations,
-        };
-        let preconditioner = self.preconditioner(&loss, params.lambda());
-        let mut fits: Vec<Lbfgs> = starts
+        let loss = Loss::fast(self.z, &[], self.classes);
+        let targets: Vec<_> = labels
             .iter()
-            .map(|start| match start {
-                Some(solution) => Lbfgs::new(solution.point.clone(), settings),
-                None => Lbfgs::new(vec![0.0; loss.unknowns()], settings),
+            .map(|(labels, _)| loss.targets(labels))
+            .collect();
+        let jobs: Vec<Job<'_, f32>> = targets
+            .iter()
+            .zip(labels)
+            .map(|(targets, (_, lambda))| Job {
+                frame: &self.whole,
+                targets,
+                lambdas: std::slice::from_ref(lambda),
+                start: None,
             })
             .collect();
-        loop {
-            let mut running: Vec<(&mut Lbfgs, &[usize])> = fits
-                .iter_mut()
-                .zip(labels.iter().copied())
-                .filter(|(fit, _)| fit.end().is_none())
-                .collect();
-            if running.is_empty() {
-                break;
-            }
-            let asked: Vec<(&[f64], &[usize])> =
-                running.iter().map(|(fit, y)| (fit.ask(), *y)).collect();
-            let told = loss.evaluate(&asked, params.lambda());
-            running.par_iter_mut().zip(told).for_each(
-                |((fit, _), Penalized { value, gradient })| {
-                    fit.tell(value, gradient, &preconditioner);
-                },
-            );
-        }
-        Ok(fits
+        let tolerance = params.tolerance.max(SEARCH_TOLERANCE);
+        let walked = walk(&loss, &jobs, tolerance, params.max_iterations);
+        walked
             .into_iter()
-            .filter_map(|fit| {
-                Some(Solution {
-                    end: fit.end()?,
-                    point: fit.into_point(),
-                    outputs: loss.outputs(),
-                })
-            })
-            .collect())
+            .map(|w| self.solution(&loss, w))
+            .collect()
     }
 
-    /// Böhning's (1992) bound on the Hessian of the loss, `c/n · ZᵀZ + λI`, inverted: with it the number of steps hardly
-    /// depends on how strongly the features are correlated (and those of a transformer are).
-    fn preconditioner(&self, loss: &Loss<'_>, lambda: f64) -> impl Fn(&mut Vec<f64>) + Sync {
-        let (n, d, outputs) = (self.z.rows() as f64, self.z.cols(), loss.outputs());
-        let bound = if outputs == 1 { 0.25 } else { 0.5 };
-        let factor = self
-            .gram
-            .as_ref()
-            .and_then(|gram| gram.factor(n * lambda / bound).ok());
-        move |v: &mut Vec<f64>| {
-            let Some(factor) = &factor else { return };
-            let weights = Matrix::from_fn(d, outputs, |j, k| v[k * d + j]);
-            let Ok(solved) = factor.inverse_times(&weights) else {
-                return;
-            };
-            for (at, value) in v.iter_mut().enumerate() {
-                *value = match at < d * outputs {
-                    true => solved.at(at % d, at / d) * n / bound,
-                    false => *value / bound,
-                };
-            }
+    /// Fits one label vector to all rows in `f64`, to the tolerance asked for.
+    pub(super) fn solve_exactly(
+        &self,
+        params: &Logistic,
+        labels: &[usize],
+        start: Option<&Solution>,
+    ) -> Result<Solution> {
+        let loss = Loss::exact(self.z, self.classes);
+        let job = Job {
+            frame: &self.whole,
+            targets: &loss.targets(labels),
+            lambdas: &[params.lambda()],
+            start: start.map(|solution| &solution.point[..]),
+        };
+        let mut walked = walk(&loss, &[job], params.0.tolerance, params.0.max_iterations);
+        self.solution(&loss, walked.pop().ok_or_else(no_solution)?)
+    }
+
+    fn solution<T: Axes>(&self, loss: &Loss<'_, T>, walked: Walked) -> Result<Solution> {
+        let (axes, outputs) = (self.whole.axes(), loss.outputs());
+        let along = Matrix::from_fn(axes, outputs, |j, k| walked.point[k * axes + j]);
+        let mut intercepts = walked.point[axes * outputs..].to_vec();
+        // A softmax is blind to what all logits share.
+        if outputs > 1 {
+            let mean = intercepts.iter().sum::<f64>() / outputs as f64;
+            intercepts.iter_mut().for_each(|b| *b -= mean);
         }
+        Ok(Solution {
+            weights: self.whole.weights(&along)?,
+            intercepts,
+            end: walked.steps.last().ok_or_else(no_solution)?.end,
+            point: walked.point,
+        })
     }
 }
 
@@ -245,7 +268,7 @@ pub struct FittedLogistic {
 
 impl FittedLogistic {
     pub(super) fn new(standardizer: Standardizer, solution: Solution) -> Self {
-        let standardized = (solution.weights(), solution.intercepts().to_vec());
+        let standardized = (solution.weights, solution.intercepts);
         Self {
             original: standardizer.unstandardize(&standardized.0, &standardized.1),
             standardizer,
@@ -325,14 +348,28 @@ pub(super) fn probabilities(scores: &Matrix) -> Matrix {
     if scores.cols() == 1 {
         return Matrix::from_fn(scores.rows(), 2, |row, class| {
             let score = scores.at(row, 0);
-            super::loss::sigmoid(if class == 1 { score } else { -score })
+            sigmoid(if class == 1 { score } else { -score })
         });
     }
     let mut p = scores.clone();
     for row in 0..p.rows() {
-        super::loss::softmax(p.row_mut(row));
+        softmax(p.row_mut(row));
     }
     p
+}
+
+/// `1 / (1 + e⁻ˣ)` without overflow.
+pub(super) fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    (if x >= 0.0 { 1.0 } else { e }) / (1.0 + e)
+}
+
+/// Replaces logits by probabilities, without overflow.
+fn softmax(logits: &mut [f64]) {
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    logits.iter_mut().for_each(|v| *v = (*v - most).exp());
+    let sum: f64 = logits.iter().sum();
+    logits.iter_mut().for_each(|v| *v /= sum);
 }
 
 /// The classes that scores stand for.
@@ -447,24 +484,65 @@ mod tests {
         }
     }
 
+    /// What a path finds on folds is what fits to the rows outside each fold find, whichever way round the matrix is.
+    #[test]
+    fn a_search_is_what_fits_outside_each_fold_find() {
+        let grid = [1.0, 0.1, 0.01, 1e-3];
+        for (n, d, classes) in [(240, 8, 2), (240, 8, 3), (60, 90, 2), (60, 90, 3)] {
+            let (x, labels) = data(n, d, classes, 8);
+            let z = Standardizer::fit(&x).apply(&x).unwrap();
+            let other: Vec<usize> = labels.iter().rev().copied().collect();
+            let folds: Vec<Vec<usize>> = (0..4)
+                .map(|f| (0..n).filter(|i| (i / 3) % 4 == f).collect())
+                .collect();
+            let problem = Problem::new(&z, classes).unwrap();
+            let params = LogisticParams::default();
+            let found = problem
+                .search(&[&labels, &other], &folds, &grid, params)
+                .unwrap();
+            for (labels, found) in [&labels, &other].into_iter().zip(&found) {
+                assert_eq!(found.not_converged, 0);
+                for (lambda, right) in grid.iter().zip(&found.right) {
+                    let of_fold = folds.iter().map(|held_out| {
+                        let kept = super::super::frame::complement(n, held_out);
+                        let own: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
+                        let probe = fit(&x.select(&kept), &own, classes, *lambda);
+                        let said = probe.predict(&x.select(held_out)).unwrap();
+                        let hits = said
+                            .iter()
+                            .zip(held_out)
+                            .filter(|(c, r)| **c == labels[**r]);
+                        hits.count() as f64
+                    });
+                    let expected: f64 = of_fold.sum();
+                    assert!(
+                        (right - expected).abs() <= 1.0,
+                        "{n} × {d}, {lambda}: {right} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn fits_side_by_side_are_the_fits_alone() {
         let (x, labels) = data(120, 7, 3, 8);
         let z = Standardizer::fit(&x).apply(&x).unwrap();
         let other: Vec<usize> = labels.iter().rev().copied().collect();
-        let problem = Problem::new(&z, 3);
-        let logistic = LogisticParams::default().check().unwrap();
-        let together = problem
-            .solve(&logistic, &[&labels, &other], &[None, None])
-            .unwrap();
-        for (labels, joint) in [(&labels, &together[0]), (&other, &together[1])] {
-            let alone = problem.solve(&logistic, &[labels], &[None]).unwrap();
-            let gaps = alone[0]
-                .point
-                .iter()
-                .zip(&joint.point)
-                .map(|(a, b)| (a - b).abs());
-            assert!(gaps.fold(0.0, f64::max) < 1e-4);
+        let problem = Problem::new(&z, 3).unwrap();
+        let params = LogisticParams::default();
+        let both = [(&labels[..], 0.1), (&other[..], 0.01)];
+        let together = problem.solve(&both, params).unwrap();
+        for ((labels, lambda), joint) in both.into_iter().zip(&together) {
+            let params = LogisticParams { lambda, ..params };
+            let logistic = params.check().unwrap();
+            let alone = problem.solve_exactly(&logistic, labels, None).unwrap();
+            assert!(furthest(&alone.weights, &joint.weights) < 1e-2);
+            let refined = problem
+                .solve_exactly(&logistic, labels, Some(joint))
+                .unwrap();
+            assert!(furthest(&alone.weights, &refined.weights) < 1e-4);
+            assert!(refined.end.is_converged());
         }
     }
 

@@ -1,189 +1,398 @@
-//! The penalised logistic loss and its gradient, for many label vectors in one pass over the rows.
+//! The penalised logistic loss and its gradient, for many fits in one pass over the rows.
 
+use super::frame::{Basis, Frame};
+use super::real::Real;
+use super::residuals::{binary, binary_right, softmax, softmax_right};
 use crate::analysis::matrix::{BLOCK, Matrix, rows_per_task};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::ops::Range;
 
-/// Mean cross-entropy in nats plus `λ/2 · ‖W‖²`, as a function of the weights of one output after another and the
-/// intercepts. One output for two classes, else one per class.
-pub(super) struct Loss<'a> {
-    z: &'a Matrix,
+/// Rows in a task, where there are not very many: a sum of this many products in `f32` is off by less than a millionth.
+const TASK: usize = 4 * BLOCK;
+
+/// Precision-dependent views of a basis.
+pub(super) trait Axes: Real {
+    fn of_basis(basis: &Basis) -> Option<MatRef<'_, Self>>;
+}
+
+impl Axes for f64 {
+    fn of_basis(basis: &Basis) -> Option<MatRef<'_, f64>> {
+        basis.wide()
+    }
+}
+
+impl Axes for f32 {
+    fn of_basis(basis: &Basis) -> Option<MatRef<'_, f32>> {
+        basis.narrow()
+    }
+}
+
+/// A label for every row, in the order of the rows of a [`Loss`].
+#[derive(Debug, Clone)]
+pub(super) struct Targets<T> {
+    labels: Vec<u32>,
+    /// With two classes: 1 for class 0, -1 for class 1.
+    signs: Vec<T>,
+}
+
+/// Mean cross-entropy in nats over the rows of a frame, plus `λ/2 · ‖W‖²`, as a function of the weights of one output after another along
+/// the axes of the frame, and the intercepts. One output for two classes, else one per class.
+pub(super) struct Loss<'a, T: Clone> {
+    values: Cow<'a, [T]>,
+    features: usize,
+    /// The row of the layer that stands at each place; none if they stand as they are.
+    order: Option<Vec<usize>>,
+    /// Which rows a task takes, all in one fold, and the fold.
+    tasks: Vec<(Range<usize>, usize)>,
     outputs: usize,
 }
 
-/// Value and gradient at a point.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Penalized {
-    pub(super) value: f64,
-    pub(super) gradient: Vec<f64>,
+/// A point at which the loss is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a, T> {
+    pub(super) point: &'a [f64],
+    pub(super) frame: &'a Frame,
+    pub(super) targets: &'a Targets<T>,
+    pub(super) lambda: f64,
 }
 
-impl<'a> Loss<'a> {
-    pub(super) fn new(z: &'a Matrix, classes: usize) -> Self {
-        let outputs = if classes == 2 { 1 } else { classes };
-        Self { z, outputs }
+/// The loss at a point.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Told {
+    pub(super) value: f64,
+    pub(super) gradient: Vec<f64>,
+    /// Rows of the fold that the frame leaves out which come out right.
+    pub(super) right: f64,
+}
+
+impl<'a> Loss<'a, f64> {
+    /// Of rows as they stand, all in one fold.
+    pub(super) fn exact(z: &'a Matrix, classes: usize) -> Self {
+        Self::new(
+            Cow::Borrowed(z.as_slice()),
+            z,
+            None,
+            vec![z.rows()],
+            classes,
+        )
+    }
+}
+
+impl Loss<'_, f32> {
+    /// Of rows in `f32`, fold after fold; without folds, all in one.
+    pub(super) fn fast(z: &Matrix, folds: &[Vec<usize>], classes: usize) -> Self {
+        let (order, sizes) = match folds.is_empty() {
+            true => ((0..z.rows()).collect(), vec![z.rows()]),
+            false => (folds.concat(), folds.iter().map(Vec::len).collect()),
+        };
+        let mut values = vec![0f32; order.len() * z.cols()];
+        let rows = values.par_chunks_exact_mut(z.cols().max(1)).zip(&order);
+        rows.for_each(|(out, row)| {
+            let pairs = out.iter_mut().zip(z.row(*row));
+            pairs.for_each(|(narrow, wide)| *narrow = *wide as f32);
+        });
+        Self::new(Cow::Owned(values), z, Some(order), sizes, classes)
+    }
+}
+
+impl<'a, T: Axes> Loss<'a, T> {
+    fn new(
+        values: Cow<'a, [T]>,
+        z: &Matrix,
+        order: Option<Vec<usize>>,
+        folds: Vec<usize>,
+        classes: usize,
+    ) -> Self {
+        let most = rows_per_task(z.rows()).max(TASK);
+        let mut tasks = Vec::new();
+        let mut start = 0;
+        for (fold, rows) in folds.into_iter().enumerate() {
+            let end = start + rows;
+            while start < end {
+                let stop = end.min(start + most);
+                tasks.push((start..stop, fold));
+                start = stop;
+            }
+        }
+        Self {
+            values,
+            features: z.cols(),
+            order,
+            tasks,
+            outputs: if classes == 2 { 1 } else { classes },
+        }
     }
 
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    pub(super) fn unknowns(&self) -> usize {
-        (self.z.cols() + 1) * self.outputs
+    /// Labels of the layer's rows, as this loss reads them.
+    pub(super) fn targets(&self, labels: &[usize]) -> Targets<T> {
+        let labels: Vec<u32> = match &self.order {
+            Some(order) => order.iter().map(|row| labels[*row] as u32).collect(),
+            None => labels.iter().map(|label| *label as u32).collect(),
+        };
+        let sign = |label: &u32| if *label == 1 { -T::ONE } else { T::ONE };
+        let signs = match self.outputs {
+            1 => labels.iter().map(sign).collect(),
+            _ => Vec::new(),
+        };
+        Targets { labels, signs }
     }
 
-    /// The loss at each of these points, each with its own labels.
-    pub(super) fn evaluate(&self, asked: &[(&[f64], &[usize])], lambda: f64) -> Vec<Penalized> {
-        let (n, d) = (self.z.rows(), self.z.cols());
-        let per_fit = d * self.outputs;
-        let weights: Vec<f64> = asked
+    /// The share of each class among the rows of a frame.
+    pub(super) fn shares(&self, targets: &Targets<T>, frame: &Frame) -> Vec<f64> {
+        let mut counts = vec![0.0; self.outputs.max(2)];
+        for (rows, fold) in &self.tasks {
+            if frame.held_out != Some(*fold) {
+                let labels = &targets.labels[rows.clone()];
+                labels
+                    .iter()
+                    .for_each(|label| counts[*label as usize] += 1.0);
+            }
+        }
+        counts
             .iter()
-            .flat_map(|(point, _)| &point[..per_fit])
-            .copied()
-            .collect();
-        let parts: Vec<Sums> = self
-            .z
-            .tasks()
-            .into_par_iter()
-            .enumerate()
-            .map(|(task, rows)| self.sum_rows(task * rows_per_task(n), rows, &weights, asked))
-            .collect();
-        // In the order of the rows, so that the number of threads does not matter.
-        let sums = parts.into_iter().reduce(Sums::plus).unwrap_or_default();
-        asked
-            .iter()
-            .enumerate()
-            .map(|(fit, (point, _))| {
-                let w = &point[..per_fit];
-                let mut gradient = Vec::with_capacity(point.len());
-                let of_weights = &sums.weights[fit * per_fit..(fit + 1) * per_fit];
-                gradient.extend(
-                    of_weights
-                        .iter()
-                        .zip(w)
-                        .map(|(g, w)| g / n as f64 + lambda * w),
-                );
-                let of_intercepts = &sums.intercepts[fit * self.outputs..(fit + 1) * self.outputs];
-                gradient.extend(of_intercepts.iter().map(|g| g / n as f64));
-                let square: f64 = w.iter().map(|w| w * w).sum();
-                Penalized {
-                    value: sums.losses[fit] / n as f64 + 0.5 * lambda * square,
-                    gradient,
-                }
-            })
+            .map(|count| count / frame.rows as f64)
             .collect()
     }
 
-    /// Sums over the rows of one task, which starts at row `first`. Blocks of rows stay in the cache for both products.
+    /// The loss at each of these points; those of one frame stand together.
+    pub(super) fn evaluate(&self, asked: &[Ask<'_, T>]) -> Vec<Told> {
+        let groups: Vec<&[Ask<'_, T>]> = asked
+            .chunk_by(|a, b| std::ptr::eq(a.frame, b.frame))
+            .collect();
+        let shared: Vec<Shared<T>> = groups.par_iter().map(|g| self.shared(g)).collect();
+        let weights: Vec<T> = shared
+            .iter()
+            .flat_map(|s| s.weights.iter().copied())
+            .collect();
+        let intercepts: Vec<T> = shared
+            .iter()
+            .flat_map(|s| s.intercepts.iter().copied())
+            .collect();
+        let parts: Vec<Sums<T>> = self
+            .tasks
+            .par_iter()
+            .map(|(rows, fold)| self.sum_rows(rows.clone(), *fold, &weights, &intercepts, asked))
+            .collect();
+        let mut before = 0;
+        let firsts = groups.iter().map(|group| {
+            let first = before;
+            before += group.len();
+            first
+        });
+        let firsts: Vec<usize> = firsts.collect();
+        let told: Vec<Vec<Told>> = groups
+            .par_iter()
+            .zip(&firsts)
+            .map(|(group, first)| self.told(group, *first, &parts))
+            .collect();
+        told.into_iter().flatten().collect()
+    }
+
+    /// The weights of the fits of one frame on the shared features, and the intercepts that go with them.
+    fn shared(&self, group: &[Ask<'_, T>]) -> Shared<T> {
+        let (d, outputs) = (self.features, self.outputs);
+        let Some(Ask { frame, .. }) = group.first() else {
+            return Shared::default();
+        };
+        let (axes, columns) = (frame.axes(), outputs * group.len());
+        let along: Vec<T> = group
+            .iter()
+            .flat_map(|ask| &ask.point[..axes * outputs])
+            .map(|v| T::of(*v))
+            .collect();
+        let mut weights = match T::of_basis(&frame.basis) {
+            None => along,
+            Some(basis) => {
+                let mut weights = vec![T::ZERO; d * columns];
+                let out = MatMut::from_column_major_slice_mut(&mut weights, d, columns);
+                let along = MatRef::from_column_major_slice(&along, axes, columns);
+                T::product(out, Accum::Replace, basis, along);
+                weights
+            }
+        };
+        let mut intercepts = Vec::with_capacity(columns);
+        for (column, weights) in weights.chunks_exact_mut(d.max(1)).enumerate() {
+            let point = group[column / outputs].point;
+            let mut intercept = point[axes * outputs + column % outputs];
+            for ((w, mean), scale) in weights.iter_mut().zip(&frame.mean).zip(&frame.scale) {
+                let shared = w.wide() / scale;
+                intercept -= shared * mean;
+                *w = T::of(shared);
+            }
+            intercepts.push(T::of(intercept));
+        }
+        Shared {
+            weights,
+            intercepts,
+        }
+    }
+
+    /// Sums over the rows of one task. Blocks of rows stay in the cache for both products.
     fn sum_rows(
         &self,
-        first: usize,
-        rows: MatRef<'_, f64>,
-        weights: &[f64],
-        asked: &[(&[f64], &[usize])],
-    ) -> Sums {
-        let (d, columns) = (rows.ncols(), self.outputs * asked.len());
+        rows: Range<usize>,
+        fold: usize,
+        weights: &[T],
+        intercepts: &[T],
+        asked: &[Ask<'_, T>],
+    ) -> Sums<T> {
+        let (d, outputs, columns) = (self.features, self.outputs, intercepts.len());
         let w = MatRef::from_column_major_slice(weights, d, columns);
-        let mut sums = Sums {
-            losses: vec![0.0; asked.len()],
-            weights: vec![0.0; d * columns],
-            intercepts: vec![0.0; columns],
-        };
-        let mut scores = vec![0.0; BLOCK.min(rows.nrows()) * columns];
-        for start in (0..rows.nrows()).step_by(BLOCK) {
-            let block = rows.subrows(start, BLOCK.min(rows.nrows() - start));
-            let scores = &mut scores[..block.nrows() * columns];
-            let out = MatMut::from_row_major_slice_mut(scores, block.nrows(), columns);
-            matmul(out, Accum::Replace, block, w, 1.0, Par::Seq);
-            for (row, scores) in scores.chunks_exact_mut(columns).enumerate() {
-                self.residuals(first + start + row, scores, asked, &mut sums);
+        let mut sums = Sums::new(d, columns, asked.len());
+        let mut scores = vec![T::ZERO; BLOCK.min(rows.len()) * columns];
+        let counts: Vec<bool> = asked
+            .iter()
+            .map(|a| a.frame.held_out != Some(fold))
+            .collect();
+        let runs = runs(&counts);
+        for start in rows.clone().step_by(BLOCK) {
+            let block = start..rows.end.min(start + BLOCK);
+            let n = block.len();
+            let z = &self.values[block.start * d..block.end * d];
+            let z = MatRef::from_row_major_slice(z, n, d);
+            let scores = &mut scores[..n * columns];
+            let out = MatMut::from_column_major_slice_mut(&mut *scores, n, columns);
+            T::product(out, Accum::Replace, z, w);
+            for (fit, ask) in asked.iter().enumerate() {
+                let own = fit * outputs..(fit + 1) * outputs;
+                let scores = &mut scores[own.start * n..own.end * n];
+                let (targets, b) = (ask.targets, &intercepts[own.clone()]);
+                match counts[fit] {
+                    true => {
+                        let sums_of_fit = &mut sums.intercepts[own];
+                        sums.losses[fit] += targets.lose(&block, scores, b, sums_of_fit);
+                    }
+                    false => sums.right[fit] += targets.right(&block, scores, b),
+                }
             }
-            let residuals = MatRef::from_row_major_slice(scores, block.nrows(), columns);
-            let gradient = MatMut::from_column_major_slice_mut(&mut sums.weights, d, columns);
-            matmul(
-                gradient,
-                Accum::Add,
-                block.transpose(),
-                residuals,
-                1.0,
-                Par::Seq,
-            );
+            for run in &runs {
+                let columns = run.start * outputs..run.end * outputs;
+                let residuals = &scores[columns.start * n..columns.end * n];
+                let residuals = MatRef::from_column_major_slice(residuals, n, columns.len());
+                let gradient = &mut sums.weights[columns.start * d..columns.end * d];
+                let gradient = MatMut::from_column_major_slice_mut(gradient, d, columns.len());
+                T::product(gradient, Accum::Add, z.transpose(), residuals);
+            }
         }
         sums
     }
 
-    /// Turns the scores of one row into residuals (probability minus indicator), and adds its losses.
-    fn residuals(
-        &self,
-        row: usize,
-        scores: &mut [f64],
-        asked: &[(&[f64], &[usize])],
-        sums: &mut Sums,
-    ) {
-        let outputs = self.outputs;
-        for (fit, (scores, (point, labels))) in
-            scores.chunks_exact_mut(outputs).zip(asked).enumerate()
-        {
-            let intercepts = &point[point.len() - outputs..];
-            scores.iter_mut().zip(intercepts).for_each(|(s, b)| *s += b);
-            let label = labels[row];
-            sums.losses[fit] += match &mut *scores {
-                [score] => {
-                    let loss = softplus(if label == 1 { -*score } else { *score });
-                    *score = sigmoid(*score) - label as f64;
-                    loss
-                }
-                scores => {
-                    let own = scores[label];
-                    let log_sum = softmax(scores);
-                    scores[label] -= 1.0;
-                    log_sum - own
-                }
-            };
-            let totals = &mut sums.intercepts[fit * outputs..(fit + 1) * outputs];
-            totals.iter_mut().zip(scores).for_each(|(t, r)| *t += *r);
+    /// What the sums over all tasks, in the order of the rows, say of the fits of one frame, of which the first one is number `first`.
+    fn told(&self, group: &[Ask<'_, T>], first: usize, parts: &[Sums<T>]) -> Vec<Told> {
+        let (d, outputs) = (self.features, self.outputs);
+        let Some(Ask { frame, .. }) = group.first() else {
+            return Vec::new();
+        };
+        let (n, axes) = (frame.rows as f64, frame.axes());
+        let columns = first * outputs..(first + group.len()) * outputs;
+        let total = |of: &dyn Fn(&Sums<T>) -> f64| parts.iter().map(of).sum::<f64>() / n;
+        let mut features = vec![T::ZERO; d * columns.len()];
+        let mut intercepts = Vec::with_capacity(columns.len());
+        let mut sum = vec![0.0; d];
+        for (out, column) in features.chunks_exact_mut(d.max(1)).zip(columns) {
+            sum.fill(0.0);
+            for part in parts {
+                let part = &part.weights[column * d..(column + 1) * d];
+                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p.wide());
+            }
+            let residual = total(&|part| part.intercepts[column]);
+            let frame = frame.mean.iter().zip(&frame.scale);
+            for ((out, sum), (mean, scale)) in out.iter_mut().zip(&sum).zip(frame) {
+                *out = T::of((sum / n - mean * residual) / scale);
+            }
+            intercepts.push(residual);
+        }
+        let along = match T::of_basis(&frame.basis) {
+            None => features,
+            Some(basis) => {
+                let columns = intercepts.len();
+                let mut along = vec![T::ZERO; axes * columns];
+                let out = MatMut::from_column_major_slice_mut(&mut along, axes, columns);
+                let features = MatRef::from_column_major_slice(&features, d, columns);
+                T::product(out, Accum::Replace, basis.transpose(), features);
+                along
+            }
+        };
+        let of_fit = group.iter().enumerate().map(|(fit, ask)| {
+            let weights = &ask.point[..axes * outputs];
+            let slopes = along[fit * axes * outputs..].iter().zip(weights);
+            let mut gradient: Vec<f64> = slopes.map(|(g, w)| g.wide() + ask.lambda * w).collect();
+            gradient.extend(&intercepts[fit * outputs..(fit + 1) * outputs]);
+            let square: f64 = weights.iter().map(|w| w * w).sum();
+            let loss = total(&|part| part.losses[first + fit]);
+            Told {
+                value: loss + 0.5 * ask.lambda * square,
+                gradient,
+                right: parts.iter().map(|part| part.right[first + fit]).sum(),
+            }
+        });
+        of_fit.collect()
+    }
+}
+
+impl<T: Real> Targets<T> {
+    /// Replaces the scores of a block of rows by residuals, and gives the sum of their losses.
+    fn lose(&self, rows: &Range<usize>, scores: &mut [T], b: &[T], sums: &mut [f64]) -> f64 {
+        match (b, sums) {
+            ([b], [sum]) => {
+                let (loss, residual) = binary(scores, &self.signs[rows.clone()], *b);
+                *sum += residual;
+                loss
+            }
+            (b, sums) => softmax(scores, &self.labels[rows.clone()], b, sums),
+        }
+    }
+
+    /// How many of these rows come out right.
+    fn right(&self, rows: &Range<usize>, scores: &[T], b: &[T]) -> f64 {
+        match b {
+            [b] => binary_right(scores, &self.signs[rows.clone()], *b),
+            b => softmax_right(scores, &self.labels[rows.clone()], b),
         }
     }
 }
 
-/// Sums over rows: losses per fit, gradients of weights and intercepts per fit and output.
+/// Weights on the shared features, one column after another, and intercepts.
 #[derive(Default)]
-struct Sums {
-    losses: Vec<f64>,
-    weights: Vec<f64>,
-    intercepts: Vec<f64>,
+struct Shared<T> {
+    weights: Vec<T>,
+    intercepts: Vec<T>,
 }
 
-impl Sums {
-    fn plus(mut self, other: Sums) -> Sums {
-        let add = |a: &mut Vec<f64>, b: Vec<f64>| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-        add(&mut self.losses, other.losses);
-        add(&mut self.weights, other.weights);
-        add(&mut self.intercepts, other.intercepts);
-        self
+/// Sums over the rows of a task: gradients of weights and intercepts by column, losses and right rows by fit.
+struct Sums<T> {
+    weights: Vec<T>,
+    intercepts: Vec<f64>,
+    losses: Vec<f64>,
+    right: Vec<f64>,
+}
+
+impl<T: Real> Sums<T> {
+    fn new(features: usize, columns: usize, fits: usize) -> Self {
+        Self {
+            weights: vec![T::ZERO; features * columns],
+            intercepts: vec![0.0; columns],
+            losses: vec![0.0; fits],
+            right: vec![0.0; fits],
+        }
     }
 }
 
-/// `1 / (1 + e⁻ˣ)` without overflow.
-pub(super) fn sigmoid(x: f64) -> f64 {
-    let e = (-x.abs()).exp();
-    let small = e / (1.0 + e);
-    if x >= 0.0 { 1.0 / (1.0 + e) } else { small }
-}
-
-/// `ln(1 + eˣ)` without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// Replaces logits by probabilities and returns their log-sum-exp, without overflow.
-pub(super) fn softmax(logits: &mut [f64]) -> f64 {
-    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    logits.iter_mut().for_each(|v| *v = (*v - most).exp());
-    let sum: f64 = logits.iter().sum();
-    logits.iter_mut().for_each(|v| *v /= sum);
-    most + sum.ln()
+/// The stretches of fits for which the rows count.
+fn runs(counts: &[bool]) -> Vec<Range<usize>> {
+    let mut at = 0;
+    let stretches = counts.chunk_by(|a, b| a == b).filter_map(|stretch| {
+        let start = at;
+        at += stretch.len();
+        stretch.first().copied()?.then_some(start..at)
+    });
+    stretches.collect()
 }
 
 #[cfg(test)]
@@ -193,49 +402,95 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
+    fn noise(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Matrix {
+        Matrix::from_fn(n, d, |_, _| rng.random_range(-2.0..2.0))
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn the_gradient_is_that_of_central_differences(
-            n in 1usize..600, d in 1usize..6, classes in 2usize..5, lambda in 0.0f64..2.0, seed in 0u64..1000
+            n in 8usize..600, d in 1usize..12, classes in 2usize..5, lambda in 0.0f64..2.0, seed in 0u64..1000
         ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let z = Matrix::from_fn(n, d, |_, _| rng.random_range(-2.0..2.0));
+            let z = noise(n, d, &mut rng);
             let labels: Vec<usize> = (0..n).map(|_| rng.random_range(0..classes)).collect();
-            let other: Vec<usize> = labels.iter().map(|l| (l + 1) % classes).collect();
-            let loss = Loss::new(&z, classes);
-            let mut draw = || (0..loss.unknowns()).map(|_| rng.random_range(-3.0..3.0)).collect::<Vec<f64>>();
-            let (point, second) = (draw(), draw());
-            let both = loss.evaluate(&[(&second, &other), (&point, &labels)], lambda);
-            for (at, exact) in both[1].gradient.iter().enumerate() {
+            let frame = Frame::whole(&z).unwrap();
+            let loss = Loss::exact(&z, classes);
+            let targets = loss.targets(&labels);
+            let unknowns = (frame.axes() + 1) * loss.outputs();
+            let point: Vec<f64> = (0..unknowns).map(|_| rng.random_range(-1.0..1.0)).collect();
+            let at = |point: &[f64]| {
+                let ask = Ask { point, frame: &frame, targets: &targets, lambda };
+                loss.evaluate(&[ask, ask]).pop().unwrap()
+            };
+            for (k, exact) in at(&point).gradient.iter().enumerate() {
                 let moved = |by: f64| {
                     let mut p = point.clone();
-                    p[at] += by;
-                    loss.evaluate(&[(&p, &labels)], lambda)[0].value
+                    p[k] += by;
+                    at(&p).value
                 };
                 let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                 prop_assert!((numeric - exact).abs() < 1e-7 * (1.0 + exact.abs()), "{numeric} {exact}");
             }
         }
-    }
 
-    #[test]
-    fn huge_scores_neither_overflow_nor_lose_the_loss() {
-        let z = Matrix::from_fn(1, 1, |_, _| 1.0);
-        let wrong = Loss::new(&z, 2).evaluate(&[(&[1e4, 0.0], &[0])], 0.0);
-        assert_eq!(wrong[0].value, 1e4);
-        let right = Loss::new(&z, 3).evaluate(&[(&[1e4, 0.0, -1e4, 0.0, 0.0, 0.0], &[0])], 0.0);
-        assert_eq!(right[0].value, 0.0);
-        assert_eq!(sigmoid(-800.0), 0.0);
-        assert!(sigmoid(-700.0) > 0.0);
+        /// A fit to the rows outside a fold is a fit to those rows alone, standardised over them.
+        #[test]
+        fn folds_are_left_out_and_counted(n in 12usize..700, d in 1usize..20, classes in 2usize..4, seed in 0u64..1000) {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let z = noise(n, d, &mut rng);
+            let labels: Vec<usize> = (0..n).map(|_| rng.random_range(0..classes)).collect();
+            let folds: Vec<Vec<usize>> = (0..3).map(|f| (0..n).filter(|i| (i / 2) % 3 == f).collect()).collect();
+            let whole = Frame::whole(&z).unwrap();
+            let frames = whole.outside(&z, &folds).unwrap();
+            let loss = Loss::fast(&z, &folds, classes);
+            let targets = loss.targets(&labels);
+            let points: Vec<Vec<f64>> = frames.iter().map(|frame| {
+                (0..(frame.axes() + 1) * loss.outputs()).map(|_| rng.random_range(-1.0..1.0)).collect()
+            }).collect();
+            let asked: Vec<Ask<'_, f32>> = frames.iter().zip(&points).map(|(frame, point)| {
+                Ask { point, frame, targets: &targets, lambda: 0.1 }
+            }).collect();
+            for (fold, told) in loss.evaluate(&asked).into_iter().enumerate() {
+                let kept = super::super::frame::complement(n, &folds[fold]);
+                let rows = z.select(&kept);
+                let own = super::super::standardize::Standardizer::fit(&rows);
+                let rows = own.apply_to(rows).unwrap();
+                let alone = Loss::exact(&rows, classes);
+                let kept: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
+                let frame = Frame { basis: frames[fold].basis.clone(), ..Frame::whole(&rows).unwrap() };
+                let ask = Ask { point: &points[fold], frame: &frame, targets: &alone.targets(&kept), lambda: 0.1 };
+                let expected = alone.evaluate(&[ask]).pop().unwrap();
+                prop_assert!((told.value - expected.value).abs() < 2e-5 * expected.value, "{} {}", told.value, expected.value);
+                for (a, b) in told.gradient.iter().zip(&expected.gradient) {
+                    prop_assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b}");
+                }
+                let held = own.apply(&z.select(&folds[fold])).unwrap();
+                let axes = frame.axes();
+                let along = Matrix::from_fn(axes, loss.outputs(), |j, k| points[fold][k * axes + j]);
+                let intercepts = &points[fold][axes * loss.outputs()..];
+                let scores = super::super::logistic::decide(&held, &frame.weights(&along).unwrap(), intercepts).unwrap();
+                let said = super::super::logistic::classes(&scores);
+                let right = said.iter().zip(&folds[fold]).filter(|(c, row)| **c == labels[**row]).count() as f64;
+                prop_assert!((told.right - right).abs() <= 1.0, "{} {right}", told.right);
+            }
+        }
     }
 
     #[test]
     fn a_probe_that_knows_nothing_loses_the_log_of_the_number_of_classes() {
         let z = Matrix::from_fn(10, 2, |i, j| (i * 3 + j) as f64);
         let labels: Vec<usize> = (0..10).map(|i| i % 5).collect();
-        let loss = Loss::new(&z, 5);
-        let start = vec![0.0; loss.unknowns()];
-        assert!((loss.evaluate(&[(&start, &labels)], 0.1)[0].value - 5f64.ln()).abs() < 1e-14);
+        let (loss, frame) = (Loss::exact(&z, 5), Frame::whole(&z).unwrap());
+        let targets = loss.targets(&labels);
+        let point = vec![0.0; (frame.axes() + 1) * 5];
+        let ask = Ask {
+            point: &point,
+            frame: &frame,
+            targets: &targets,
+            lambda: 0.1,
+        };
+        assert!((loss.evaluate(&[ask])[0].value - 5f64.ln()).abs() < 1e-14);
     }
 }

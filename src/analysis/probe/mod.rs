@@ -5,36 +5,69 @@
 //! the squared error (ridge). In scikit-learn's terms, after a `StandardScaler` fitted on the training rows,
 //! `LogisticRegression(C = 1 / (n·λ))` and `Ridge(alpha = n·λ)` with `n` training rows.
 
+mod adam;
+mod audit;
+mod ccs;
 mod choose;
 mod classify;
+mod companions;
+mod compare;
 mod crossfit;
+mod curve;
 mod data;
+mod direct;
+mod frame;
 mod gram;
+mod judge;
+mod k_sparse;
 mod labels;
+mod lat;
+mod lda;
 mod line_search;
 mod logistic;
 mod loss;
+mod mass_mean;
+mod mlp;
+mod near;
+mod online;
 mod params;
+mod path;
 mod readout;
+mod real;
 mod regress;
+mod residuals;
 mod result;
 mod ridge;
+mod rival;
 mod shuffle;
 mod solver;
 mod standardize;
+mod sums;
+mod surface;
 mod sweep;
+mod transfer;
+mod ttpd;
 
+pub use audit::{Audit, AuditInput, SharedColumn, SingleFeature, audit};
+pub use companions::Companions;
+pub use compare::{BandOfLayer, ChosenLayer, Comparison, SimultaneousBand, compare};
 pub use crossfit::held_out_predictions;
+pub use curve::{CurvePoint, learning_curve};
 pub use data::Labels;
 pub use labels::{LabelledRows, group_ids, labels_of, natural_kind, spelled};
 pub use logistic::{FittedLogistic, Logistic, LogisticParams};
-pub use params::{DEFAULT_GRID, Kind, Lambda, SweepParams};
+pub use params::{DEFAULT_GRID, DEFAULT_K, Kind, Lambda, SweepParams};
 pub use readout::{Link, Readout};
-pub use result::{Controls, LayerResult, Metrics};
+pub use regress::coordinates;
+pub use result::{Codelength, Controls, Gain, LayerResult, Metrics, Predictions, Rivals};
 pub use ridge::{FittedRidge, Ridge, RidgeParams};
+pub use rival::Rival;
 pub use solver::{Convergence, Stop};
 pub use standardize::Standardizer;
-pub use sweep::probe_layer;
+pub use sums::ClassSums;
+pub use surface::{bag_of_words, length_features};
+pub use sweep::{Probing, probe_layer, probe_layer_with};
+pub use transfer::score_readout;
 
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -65,5 +98,7 @@ fn check_rows(x: &Matrix, labels: usize) -> Result<()> {
     })
 }
 
+#[cfg(test)]
+mod kind_reference;
 #[cfg(test)]
 mod reference;

@@ -1,7 +1,7 @@
 //! How layers are probed.
 
 use super::check_lambda;
-use super::choose::{Choice, Search};
+use super::choose::Search;
 use super::logistic::LogisticParams;
 use crate::analysis::inference::Bootstrap;
 use crate::error::{Error, Result};
@@ -10,23 +10,66 @@ use serde::Serialize;
 /// The penalties that are tried unless others are given: decades from 1e-4 to 10.
 pub const DEFAULT_GRID: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
 
+/// Coordinates of a k-sparse probe, unless another number is given.
+pub const DEFAULT_K: usize = 16;
+
+/// Folds of the training rows, unless another number is given.
+const FOLDS: usize = 5;
+
 /// Which probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Logistic regression, for classes. The main metric is accuracy.
+    /// Logistic regression, for classes. The main metric is accuracy, as of all kinds but ridge.
     Logistic,
     /// Ridge regression, for numbers. The main metric is R², the mean over targets where there are several.
     Ridge,
+    /// Linear discriminant analysis.
+    Lda,
+    /// The difference of the classes' means (Marks & Tegmark 2023).
+    MassMean,
+    /// The same, tilted by the inverse of the covariance within classes.
+    MassMeanWhitened,
+    /// The first principal component of the differences of pairs (Zou et al. 2023). Two classes.
+    Lat,
+    /// Contrast-consistent search (Burns et al. 2023). Two classes; pairs.
+    Ccs,
+    /// Truth × polarity (Bürger et al. 2024). Two classes; polarity.
+    Ttpd,
+    /// Logistic regression on the `k` best coordinates (Gurnee et al. 2023).
+    KSparse,
+    /// One hidden layer: the contrast in capacity. It is no direction.
+    Mlp,
 }
 
 impl Kind {
     /// The name of the metric that controls are given in.
     pub fn main_metric(self) -> &'static str {
         match self {
-            Kind::Logistic => "accuracy",
             Kind::Ridge => "r2",
+            _ => "accuracy",
         }
+    }
+
+    /// The name, as on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Logistic => "logistic",
+            Kind::Ridge => "ridge",
+            Kind::Lda => "lda",
+            Kind::MassMean => "mass-mean",
+            Kind::MassMeanWhitened => "mass-mean-whitened",
+            Kind::Lat => "lat",
+            Kind::Ccs => "ccs",
+            Kind::Ttpd => "ttpd",
+            Kind::KSparse => "k-sparse",
+            Kind::Mlp => "mlp",
+        }
+    }
+
+    /// Whether it learns numbers; the others learn classes.
+    pub fn is_numeric(self) -> bool {
+        self == Kind::Ridge
     }
 }
 
@@ -56,12 +99,21 @@ pub struct SweepParams {
     pub seed: u64,
     /// Shuffles of the training labels that the `shuffled` control averages; 0 for none.
     pub shuffles: usize,
+    /// Control tasks that the `control_task` control averages, where rows have types; 0 for none.
+    pub control_tasks: usize,
+    /// Whether a λ that is given is scored on folds of the training rows too, to choose a layer by.
+    pub inner_folds: bool,
+    /// Whether to compute the online codelength of the labels.
+    pub codelength: bool,
     /// Resamples for the intervals; 0 for none.
     pub bootstrap: usize,
-    /// The largest absolute entry of the gradient at which a logistic fit counts as converged.
+    /// The Euclidean length of the gradient at which a logistic fit counts as converged. Fits on folds and to shuffled labels end at 1e-4,
+    /// or at this if it is larger.
     pub tolerance: f64,
     /// Steps after which a logistic fit ends, converged or not.
     pub max_iterations: usize,
+    /// Coordinates of a k-sparse probe.
+    pub k: usize,
 }
 
 impl SweepParams {
@@ -72,13 +124,17 @@ impl SweepParams {
             kind,
             lambda: Lambda::Choose {
                 grid: DEFAULT_GRID.to_vec(),
-                folds: 5,
+                folds: FOLDS,
             },
             seed: 0,
             shuffles: 5,
+            control_tasks: 3,
+            inner_folds: true,
+            codelength: true,
             bootstrap: Bootstrap::default().resamples,
             tolerance: solver.tolerance,
             max_iterations: solver.max_iterations,
+            k: DEFAULT_K,
         }
     }
 
@@ -115,17 +171,11 @@ impl SweepParams {
         }
     }
 
-    /// The λ to use, chosen by `choose` where there is a choice.
-    pub(super) fn choose_lambda(
-        &self,
-        choose: impl FnOnce(&Search) -> Result<Choice>,
-    ) -> Result<Choice> {
+    /// How λ is searched: over a grid of one, where it is given.
+    pub(super) fn search(&self) -> Search {
         match &self.lambda {
-            Lambda::Fixed(lambda) => Ok(Choice {
-                lambda: *lambda,
-                not_converged: 0,
-            }),
-            Lambda::Choose { grid, folds } => choose(&Search::new(grid, *folds, self.seed)),
+            Lambda::Fixed(lambda) => Search::new(&[*lambda], FOLDS, self.seed),
+            Lambda::Choose { grid, folds } => Search::new(grid, *folds, self.seed),
         }
     }
 

@@ -94,7 +94,7 @@ impl Readout {
         })
     }
 
-    /// The hook point that it reads; of a single head, with its number: `blocks.3.attn_z[5]`.
+    /// The hook point that it reads; of a single head, with its number: `blocks.3.attn_z.h5`.
     pub fn point(&self) -> &str {
         &self.point
     }

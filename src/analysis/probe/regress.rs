@@ -1,21 +1,30 @@
 //! The ridge probe of a layer, with its controls.
 
+use super::choose::Choice;
 use super::data::NumberTask;
 use super::gram::Gram;
 use super::logistic::decide;
 use super::params::Kind;
 use super::readout::Link;
-use super::result::{Controls, LayerResult, Metrics};
+use super::result::{Controls, LayerResult, Metrics, Predictions};
 use super::ridge;
+use super::rival::Contest;
 use super::shuffle::shuffled_rows;
 use super::sweep::Layer;
 use crate::analysis::matrix::Matrix;
-use crate::analysis::metrics::{mean_absolute_error, r2};
+use crate::analysis::metrics::{Spearman, Spread, great_circle_km, mean_absolute_error, r2};
 use crate::error::{Error, Result};
 
 pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult> {
     let (params, groups) = (layer.params, layer.train_groups.as_deref());
-    let choice = params.choose_lambda(|search| search.ridge(&layer.train, task, groups))?;
+    let search = params.search();
+    let choice = match search.is_open() || params.inner_folds {
+        false => Choice::given(search.largest()),
+        true => match search.ridge(&layer.train, task, groups) {
+            Err(_) if !search.is_open() => Choice::given(search.largest()),
+            choice => choice?,
+        },
+    };
     let n = layer.train.rows();
     let factor = Gram::of(&layer.train).factor(n as f64 * choice.lambda)?;
     let (weights, means) = ridge::solve(&factor, &task.train)?;
@@ -26,31 +35,68 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
             let same = |a: usize, b: usize| task.train.row(a) == task.train.row(b);
             let rows = shuffled_rows(n, groups, same, params.seed, index);
             let (weights, means) = ridge::solve(&factor, &task.train.select(&rows))?;
-            mean_r2(task, &task.test, &decide(&layer.test, &weights, &means)?)
+            decide(&layer.test, &weights, &means)
         })
-        .collect::<Result<Vec<f64>>>()?;
+        .collect::<Result<Vec<Matrix>>>()?;
     let constant = Matrix::from_fn(task.test.rows(), means.len(), |_, target| means[target]);
     let mut warnings = layer.warnings();
-    let readout = layer.readout(Link::Identity, &task.names, weights, &means)?;
+    let (metrics, draws) = metrics(layer, task, &predicted, &mut warnings)?;
+    let mut contest = Contest::new(layer);
+    contest.enter("majority", |weights| {
+        weighted_r2(&task.test, &constant, weights)
+    })?;
+    let mean_of_shuffles = |weights: &[f64]| {
+        let scores: Option<Vec<f64>> = shuffled
+            .iter()
+            .map(|predicted| weighted_r2(&task.test, predicted, weights))
+            .collect();
+        scores.map(|scores| scores.iter().sum::<f64>() / shuffled.len() as f64)
+    };
+    if !shuffled.is_empty() {
+        contest.enter("shuffled", mean_of_shuffles)?;
+    }
+    let ones = vec![1.0; task.test.rows()];
     Ok(LayerResult {
         hook_point: layer.point.to_owned(),
         lambda: choice.lambda,
         main_metric: Kind::Ridge.main_metric(),
-        metrics: metrics(layer, task, &predicted, &mut warnings)?,
+        gain: contest.gain(metrics.get("r2").map_or(f64::NAN, |r2| r2.value), &draws),
+        metrics,
+        inner_score: choice.inner,
         train_score: mean_r2(task, &task.train, &fitted)?,
         controls: Controls {
             majority: mean_r2(task, &task.test, &constant)?,
             shuffled: (!shuffled.is_empty())
-                .then(|| shuffled.iter().sum::<f64>() / shuffled.len() as f64),
+                .then(|| mean_of_shuffles(&ones))
+                .flatten(),
+            control_task: None,
+            rivals: contest.rivals(),
         },
+        selectivity: None,
+        codelength: None,
         convergence: None,
+        starts: None,
         outputs: task.names.clone(),
         n_features: layer.train.cols(),
         n_train: n,
         n_test: layer.test.rows(),
         warnings,
-        readout: Some(readout),
+        readout: Some(layer.readout(Link::Identity, &task.names, weights, &means)?),
+        predictions: Predictions::Numbers {
+            truth: task.test.clone(),
+            predicted,
+        },
+        draws,
     })
+}
+
+/// The places of latitude and longitude among the targets, where both are there.
+pub fn coordinates(names: &[String]) -> Option<(usize, usize)> {
+    let named = |wanted: &[&str]| {
+        let mut names = names.iter();
+        names.position(|name| wanted.contains(&name.to_lowercase().as_str()))
+    };
+    named(&["latitude", "lat"]).zip(named(&["longitude", "lon", "lng", "long"]))
 }
 
 fn metrics(
@@ -58,27 +104,42 @@ fn metrics(
     task: &NumberTask,
     predicted: &Matrix,
     warnings: &mut Vec<String>,
-) -> Result<Metrics> {
+) -> Result<(Metrics, Vec<f64>)> {
     let columns: Vec<(Vec<f64>, Vec<f64>)> = (0..task.names.len())
         .map(|target| (task.test.col(target), predicted.col(target)))
         .collect();
     let several = columns.len() > 1;
+    let spearman: Vec<Spearman> = columns.iter().map(|(y, p)| Spearman::new(y, p)).collect();
+    let distances = coordinates(&task.names).map(|(latitude, longitude)| {
+        let place = |m: &Matrix, row: usize| (m.at(row, latitude), m.at(row, longitude));
+        let rows = 0..task.test.rows();
+        let distance = |row| great_circle_km(place(&task.test, row), place(predicted, row));
+        Spread::new(rows.map(distance).collect())
+    });
     let mut names = Vec::new();
-    for score in ["r2", "mean_absolute_error"] {
+    for score in ["r2", "spearman", "mean_absolute_error"] {
         names.push(score.to_owned());
         if several {
             names.extend(task.names.iter().map(|target| format!("{score}[{target}]")));
         }
     }
-    layer.metrics(names, warnings, |weights| {
+    if distances.is_some() {
+        names.extend(["great_circle_km", "great_circle_km_median"].map(str::to_owned));
+    }
+    layer.metrics(names, warnings, |weights, _| {
         let mut values = Vec::new();
-        for score in [r2, mean_absolute_error] {
-            let each: Vec<Option<f64>> =
-                columns.iter().map(|(y, p)| score(y, p, weights)).collect();
+        let mut push = |each: Vec<Option<f64>>| {
             values.push(mean(&each));
             if several {
                 values.extend(each);
             }
+        };
+        push(columns.iter().map(|(y, p)| r2(y, p, weights)).collect());
+        push(spearman.iter().map(|s| s.value(weights)).collect());
+        let error = |(y, p): &(Vec<f64>, Vec<f64>)| mean_absolute_error(y, p, weights);
+        push(columns.iter().map(error).collect());
+        if let Some(distances) = &distances {
+            values.extend([distances.mean(weights), distances.median(weights)]);
         }
         values
     })
@@ -90,12 +151,37 @@ fn mean(of_target: &[Option<f64>]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// R² of each target, averaged.
+fn weighted_r2(truth: &Matrix, predicted: &Matrix, weights: &[f64]) -> Option<f64> {
+    let total: f64 = weights.iter().sum();
+    let (mut mean, mut spread, mut missed) = (
+        vec![0.0; truth.cols()],
+        vec![0.0; truth.cols()],
+        vec![0.0; truth.cols()],
+    );
+    for (row, weight) in weights.iter().enumerate() {
+        let pairs = mean.iter_mut().zip(truth.row(row));
+        pairs.for_each(|(m, y)| *m += weight * y / total);
+    }
+    for (row, weight) in weights.iter().enumerate() {
+        for (k, (y, p)) in truth.row(row).iter().zip(predicted.row(row)).enumerate() {
+            spread[k] += weight * (y - mean[k]).powi(2);
+            missed[k] += weight * (y - p).powi(2);
+        }
+    }
+    let explained = spread
+        .iter()
+        .zip(&missed)
+        .map(|(spread, missed)| match *spread > 0.0 {
+            true => Some(1.0 - missed / spread),
+            false => None,
+        });
+    self::mean(&explained.collect::<Vec<_>>())
+}
+
 fn mean_r2(task: &NumberTask, truth: &Matrix, predicted: &Matrix) -> Result<f64> {
-    let ones = vec![1.0; truth.rows()];
-    let of_target: Vec<Option<f64>> = (0..truth.cols())
-        .map(|target| r2(&truth.col(target), &predicted.col(target), &ones))
-        .collect();
-    mean(&of_target).ok_or_else(|| Error::BadLabel {
+    let value = weighted_r2(truth, predicted, &vec![1.0; truth.rows()]);
+    value.ok_or_else(|| Error::BadLabel {
         column: task.names.join(", "),
         problem: "R² is not defined, because a target does not vary".to_owned(),
     })

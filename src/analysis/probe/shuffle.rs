@@ -1,9 +1,12 @@
 //! Shuffled labels: what a probe scores when there is nothing to learn.
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+
+/// The first stream of the seed that control tasks are drawn from.
+const CONTROL_TASKS: u64 = 1 << 41;
 
 /// For each row, the row whose label it gets, in the `index`th shuffle of this seed. It does not depend on the layer, so that layers
 /// differ by their activations alone.
@@ -38,9 +41,48 @@ pub(super) fn shuffled_rows(
         .collect()
 }
 
+/// Random labels for types (Hewitt & Liang 2019), drawn as often as they are among the training labels: of each training row, and of each
+/// test row whose type has training rows. `None` if there is no such test row.
+pub(super) fn control_task(
+    labels: &[usize],
+    train: &[usize],
+    test: &[usize],
+    seed: u64,
+    index: usize,
+) -> Option<(Vec<usize>, Vec<Option<usize>>)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(CONTROL_TASKS + index as u64);
+    let mut of_type = BTreeMap::new();
+    let given = train.iter().map(|kind| {
+        *of_type
+            .entry(*kind)
+            .or_insert_with(|| labels[rng.random_range(0..labels.len())])
+    });
+    let given: Vec<usize> = given.collect();
+    let known: Vec<Option<usize>> = test.iter().map(|kind| of_type.get(kind).copied()).collect();
+    known.iter().any(Option::is_some).then_some((given, known))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_has_one_random_label_wherever_it_is() {
+        let labels: Vec<usize> = (0..300).map(|row| usize::from(row % 4 == 0)).collect();
+        let types: Vec<usize> = (0..300).map(|row| row % 100).collect();
+        let test = [3, 99, 100, 3];
+        let (train, known) = control_task(&labels, &types, &test, 1, 0).unwrap();
+        assert!((0..200).all(|row| train[row] == train[row + 100]));
+        assert_eq!(
+            known,
+            [Some(train[3]), Some(train[99]), None, Some(train[3])]
+        );
+        let ones = train.iter().filter(|label| **label == 1).count();
+        assert!((30..150).contains(&ones), "{ones}");
+        assert_ne!(train, control_task(&labels, &types, &test, 1, 1).unwrap().0);
+        assert_eq!(control_task(&labels, &types, &[100, 101], 1, 0), None);
+    }
 
     #[test]
     fn without_groups_it_is_a_permutation_of_rows() {

@@ -4,10 +4,8 @@ use super::line_search::{LineSearch, Next, Trial};
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// Pairs of steps and gradient changes that the curvature is estimated from.
-const MEMORY: usize = 10;
-
-/// How an iterative fit ended. `gradient_norm` is the largest absolute entry of the gradient of the mean loss plus penalty.
+/// How an iterative fit ended. `gradient_norm` is the Euclidean length of the gradient of the mean loss
+/// plus penalty, on standardised features: no entry is larger.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Convergence {
@@ -49,9 +47,13 @@ impl Convergence {
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    /// The largest absolute entry that the gradient may have at the solution.
+    /// The length that the gradient may have at the solution.
     pub(super) tolerance: f64,
     pub(super) max_iterations: usize,
+    /// What rounding may change a value by, as a share of it.
+    pub(super) rounding: f64,
+    /// Pairs of steps and gradient changes that the curvature is estimated from.
+    pub(super) memory: usize,
 }
 
 /// A step and the change of the gradient over it.
@@ -76,6 +78,7 @@ pub(super) struct Lbfgs {
     search: Option<LineSearch>,
     pairs: VecDeque<Pair>,
     iterations: usize,
+    took: bool,
     end: Option<Convergence>,
 }
 
@@ -93,6 +96,7 @@ impl Lbfgs {
             search: None,
             pairs: VecDeque::new(),
             iterations: 0,
+            took: false,
             end: None,
         }
     }
@@ -128,6 +132,7 @@ impl Lbfgs {
                 slope: dot(&gradient, &self.direction),
             }),
         };
+        self.took = next == Next::Accept;
         match next {
             Next::Try(step) => self.try_step(step),
             Next::Accept => {
@@ -143,6 +148,36 @@ impl Lbfgs {
         }
     }
 
+    /// Goes on from where it ended, for the same function with `change/2 · ‖x‖²` more over the first `penalized` unknowns: what is known of
+    /// value, gradient and curvature is known of the new function too.
+    pub(super) fn repenalize(
+        &mut self,
+        change: f64,
+        penalized: usize,
+        precondition: &dyn Fn(&mut Vec<f64>),
+    ) {
+        let weights = &self.point[..penalized];
+        self.value += 0.5 * change * dot(weights, weights);
+        axpy(change, weights, &mut self.gradient[..penalized]);
+        self.pairs.retain_mut(|pair| {
+            axpy(
+                change,
+                &pair.step[..penalized],
+                &mut pair.change[..penalized],
+            );
+            let curvature = dot(&pair.step, &pair.change);
+            pair.inverse_curvature = 1.0 / curvature;
+            curvature > f64::EPSILON * dot(&pair.change, &pair.change)
+        });
+        (self.iterations, self.end) = (0, None);
+        self.start_search(precondition);
+    }
+
+    /// Whether the point told last was taken as the next one.
+    pub(super) fn took(&self) -> bool {
+        self.took
+    }
+
     fn accept(&mut self, value: f64, gradient: Vec<f64>) {
         if self.search.is_some() {
             self.iterations += 1;
@@ -151,7 +186,7 @@ impl Lbfgs {
             let curvature = dot(&step, &change);
             // Positive by the Wolfe conditions, but for rounding.
             if curvature > f64::EPSILON * dot(&change, &change) {
-                if self.pairs.len() == MEMORY {
+                if self.pairs.len() >= self.settings.memory {
                     self.pairs.pop_front();
                 }
                 self.pairs.push_back(Pair {
@@ -167,7 +202,7 @@ impl Lbfgs {
     }
 
     fn start_search(&mut self, precondition: &dyn Fn(&mut Vec<f64>)) {
-        let gradient_norm = max_norm(&self.gradient);
+        let gradient_norm = norm(&self.gradient);
         if gradient_norm <= self.settings.tolerance {
             self.end = Some(Convergence::Converged {
                 iterations: self.iterations,
@@ -183,7 +218,7 @@ impl Lbfgs {
         if slope.is_nan() || slope >= 0.0 {
             return self.stop(Stop::NoDecrease);
         }
-        self.search = Some(LineSearch::new(self.value, slope));
+        self.search = Some(LineSearch::new(self.value, slope, self.settings.rounding));
         self.try_step(1.0);
     }
 
@@ -196,7 +231,7 @@ impl Lbfgs {
     fn stop(&mut self, reason: Stop) {
         self.end = Some(Convergence::NotConverged {
             iterations: self.iterations,
-            gradient_norm: max_norm(&self.gradient),
+            gradient_norm: norm(&self.gradient),
             reason,
         });
     }
@@ -238,11 +273,8 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-fn max_norm(v: &[f64]) -> f64 {
-    v.iter().fold(0.0, |most, v| match v.is_nan() {
-        true => f64::NAN,
-        false => v.abs().max(most),
-    })
+fn norm(v: &[f64]) -> f64 {
+    dot(v, v).sqrt()
 }
 
 #[cfg(test)]
@@ -261,6 +293,8 @@ mod tests {
             Settings {
                 tolerance,
                 max_iterations,
+                rounding: 1e-14,
+                memory: 10,
             },
         );
         while solver.end().is_none() {
@@ -320,6 +354,40 @@ mod tests {
             steps(exact.1) <= 3 && steps(plain.1) > 10,
             "{exact:?} {plain:?}"
         );
+    }
+
+    #[test]
+    fn a_change_of_the_penalty_needs_no_new_start() {
+        let penalized = |lambda: f64| {
+            move |x: &[f64]| {
+                let (value, gradient) = stiff(x);
+                let square: f64 = x[..12].iter().map(|v| v * v).sum();
+                let each = gradient.iter().enumerate();
+                let slope = each.map(|(i, g)| if i < 12 { g + lambda * x[i] } else { *g });
+                (value + 0.5 * lambda * square, slope.collect())
+            }
+        };
+        let settings = Settings {
+            tolerance: 1e-9,
+            max_iterations: 1000,
+            rounding: 1e-14,
+            memory: 10,
+        };
+        let mut solver = Lbfgs::new(vec![0.0; 20], settings);
+        for (lambda, change) in [(3.0, 0.0), (1.0, -2.0), (0.1, -0.9)] {
+            if change != 0.0 {
+                solver.repenalize(change, 12, &|_| {});
+            }
+            while solver.end().is_none() {
+                let (value, gradient) = penalized(lambda)(solver.ask());
+                solver.tell(value, gradient, &|_| {});
+            }
+            assert!(solver.end().unwrap().is_converged());
+            for i in [0, 5, 11] {
+                let exact = 1.0 / (10f64.powf(3.0 * i as f64 / 19.0) + lambda);
+                assert!((solver.point[i] - exact).abs() < 1e-8);
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A probe of one layer: the rows cut and standardised, the right kind of probe called, its scores given intervals.
 
+use super::companions::Companions;
 use super::data::{ClassTask, Labels, NumberTask, check_shapes};
 use super::params::{Kind, SweepParams};
 use super::readout::{Link, Readout};
 use super::result::{LayerResult, Metrics};
+use super::rival::Rival;
 use super::standardize::Standardizer;
-use super::{classify, regress};
+use super::{classify, direct, regress};
 use crate::analysis::inference::Estimate;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -17,8 +19,7 @@ use std::collections::BTreeSet;
 /// on any number of threads.
 ///
 /// # Errors
-/// [`Error::BadParameter`] for parameters out of range and shapes that do not fit, [`Error::BadLabel`] for labels that cannot be
-/// learned: one class only, a class among the test rows that no training row has, a constant or non-finite target.
+/// As [`Probing::layer`].
 pub fn probe_layer(
     point: &str,
     x: &Matrix,
@@ -27,22 +28,107 @@ pub fn probe_layer(
     groups: Option<&[usize]>,
     params: &SweepParams,
 ) -> Result<LayerResult> {
-    params.check()?;
-    check_shapes(x.rows(), labels, split, groups)?;
-    let layer = Layer::new(point, x, split, groups, params)?;
-    match (params.kind, labels) {
-        (
-            Kind::Logistic,
-            Labels::Classes {
-                column,
-                names,
-                of_row,
-            },
-        ) => classify::probe(&layer, &ClassTask::new(column, names, of_row, split)?),
-        (Kind::Ridge, Labels::Numbers { names, values }) => {
-            regress::probe(&layer, &NumberTask::new(names, values, split)?)
+    let probing = Probing {
+        groups,
+        ..Probing::new(labels, split, params)
+    };
+    probing.layer(point, x)
+}
+
+/// The same for the kinds that must know more of each row.
+///
+/// # Errors
+/// As [`Probing::layer`].
+pub fn probe_layer_with(
+    point: &str,
+    x: &Matrix,
+    labels: &Labels,
+    split: &Split,
+    groups: Option<&[usize]>,
+    companions: &Companions,
+    params: &SweepParams,
+) -> Result<LayerResult> {
+    let probing = Probing {
+        groups,
+        companions: Some(companions),
+        ..Probing::new(labels, split, params)
+    };
+    probing.layer(point, x)
+}
+
+/// What is to be read from which rows, against which controls: the same for all layers of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Probing<'a> {
+    /// A label for every row.
+    pub labels: &'a Labels,
+    /// The rows to train and to test on.
+    pub split: &'a Split,
+    /// Rows that belong together: they are resampled, folded and shuffled as one.
+    pub groups: Option<&'a [usize]>,
+    /// What each row is about (its word, entity or text), for control tasks.
+    pub types: Option<&'a [usize]>,
+    /// What some kinds must know of each row.
+    pub companions: Option<&'a Companions>,
+    /// Controls that were run before.
+    pub rivals: &'a [Rival],
+    /// How to probe.
+    pub params: &'a SweepParams,
+}
+
+impl<'a> Probing<'a> {
+    /// Without groups, types, companions and rivals.
+    pub fn new(labels: &'a Labels, split: &'a Split, params: &'a SweepParams) -> Self {
+        Self {
+            labels,
+            split,
+            groups: None,
+            types: None,
+            companions: None,
+            rivals: &[],
+            params,
         }
-        (kind, labels) => Err(wrong_kind(kind, labels)),
+    }
+
+    /// Probes one layer: see [`probe_layer`].
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] for parameters out of range and shapes that do not fit, [`Error::BadLabel`] for labels that cannot be
+    /// learned: one class only, a class among the test rows that no training row has, a constant or non-finite target; and for a kind
+    /// without the companions that it needs.
+    pub fn layer(&self, point: &str, x: &Matrix) -> Result<LayerResult> {
+        let (params, split) = (self.params, self.split);
+        params.check()?;
+        check_shapes(x.rows(), self.labels, split, self.groups)?;
+        check_shapes(x.rows(), self.labels, split, self.types)?;
+        let none = Companions::default();
+        let companions = self.companions.unwrap_or(&none);
+        companions.check(x.rows())?;
+        let layer = Layer::new(point, x, self)?;
+        match (params.kind, self.labels) {
+            (
+                Kind::Logistic,
+                Labels::Classes {
+                    column,
+                    names,
+                    of_row,
+                },
+            ) => classify::probe(&layer, &ClassTask::new(column, names, of_row, split)?),
+            (Kind::Ridge, Labels::Numbers { names, values }) => {
+                regress::probe(&layer, &NumberTask::new(names, values, split)?)
+            }
+            (
+                kind,
+                Labels::Classes {
+                    column,
+                    names,
+                    of_row,
+                },
+            ) if !kind.is_numeric() => {
+                let task = ClassTask::new(column, names, of_row, split)?;
+                direct::probe(&layer, &task, companions, split)
+            }
+            (kind, labels) => Err(wrong_kind(kind, labels)),
+        }
     }
 }
 
@@ -51,7 +137,7 @@ fn wrong_kind(kind: Kind, labels: &Labels) -> Error {
         (Kind::Ridge, Labels::Classes { .. }) => {
             ("ridge", "the labels are classes; use a logistic probe")
         }
-        _ => ("logistic", "the labels are numbers; use a ridge probe"),
+        _ => (kind.name(), "the labels are numbers; use a ridge probe"),
     };
     Error::BadParameter {
         name: "kind",
@@ -64,57 +150,82 @@ fn wrong_kind(kind: Kind, labels: &Labels) -> Error {
 pub(super) struct Layer<'a> {
     pub(super) point: &'a str,
     pub(super) params: &'a SweepParams,
+    pub(super) rivals: &'a [Rival],
     pub(super) train: Matrix,
     pub(super) test: Matrix,
     pub(super) train_groups: Option<Vec<usize>>,
     test_groups: Option<Vec<usize>>,
+    types: Option<(Vec<usize>, Vec<usize>)>,
     standardizer: Standardizer,
 }
 
 impl<'a> Layer<'a> {
-    fn new(
-        point: &'a str,
-        x: &Matrix,
-        split: &Split,
-        groups: Option<&[usize]>,
-        params: &'a SweepParams,
-    ) -> Result<Self> {
+    fn new(point: &'a str, x: &Matrix, probing: &Probing<'a>) -> Result<Self> {
+        let split = probing.split;
         let train = x.select(&split.train);
         let standardizer = Standardizer::fit(&train);
-        let of = |rows: &[usize]| groups.map(|g| rows.iter().map(|row| g[*row]).collect());
+        let pick = |rows: &[usize], of: &[usize]| rows.iter().map(|row| of[*row]).collect();
+        let groups = |rows: &[usize]| probing.groups.map(|g| pick(rows, g));
         Ok(Self {
             point,
-            params,
+            params: probing.params,
+            rivals: probing.rivals,
             train: standardizer.apply_to(train)?,
             test: standardizer.apply_to(x.select(&split.test))?,
-            train_groups: of(&split.train),
-            test_groups: of(&split.test),
+            train_groups: groups(&split.train),
+            test_groups: groups(&split.test),
+            types: probing
+                .types
+                .map(|types| (pick(&split.train, types), pick(&split.test, types))),
             standardizer,
         })
     }
 
-    /// Scores of the test rows with their intervals, as functions of how often each row counts. One that the test rows do not
-    /// define is left out, and a warning says so.
+    /// What training rows and test rows are about.
+    pub(super) fn types(&self) -> Option<(&[usize], &[usize])> {
+        self.types
+            .as_ref()
+            .map(|(train, test)| (&train[..], &test[..]))
+    }
+
+    /// Scores of the test rows with their intervals, as functions of how often each row counts and of whether that was resampled, and
+    /// the resamples of the first one. A score that the test rows do not define is left out, and a warning says so.
     pub(super) fn metrics(
         &self,
         names: Vec<String>,
         warnings: &mut Vec<String>,
-        scores: impl Fn(&[f64]) -> Vec<Option<f64>> + Sync,
-    ) -> Result<Metrics> {
-        let rows = self.test.rows();
-        let values = scores(&vec![1.0; rows]);
-        let bootstrap = self.params.bootstrap();
-        let intervals = bootstrap.intervals(rows, self.test_groups.as_deref(), scores)?;
+        scores: impl Fn(&[f64], bool) -> Vec<Option<f64>> + Sync,
+    ) -> Result<(Metrics, Vec<f64>)> {
+        let values = scores(&vec![1.0; self.test.rows()], false);
+        let draws = self.draws(|weights| scores(weights, true))?;
         let mut metrics = Metrics::default();
-        for ((name, value), interval) in names.into_iter().zip(values).zip(intervals) {
+        for ((name, value), draws) in names.into_iter().zip(values).zip(&draws) {
             match value {
-                Some(value) => metrics.0.push((name, Estimate::new(value, interval))),
+                Some(value) => {
+                    let estimate = Estimate::new(value, self.interval(draws));
+                    metrics.0.push((name, estimate));
+                }
                 None => warnings.push(format!(
                     "{name} is not defined on these test rows, and left out"
                 )),
             }
         }
-        Ok(metrics)
+        Ok((metrics, draws.into_iter().next().unwrap_or_default()))
+    }
+
+    /// Scores on each resample of the test rows.
+    pub(super) fn draws(
+        &self,
+        scores: impl Fn(&[f64]) -> Vec<Option<f64>> + Sync,
+    ) -> Result<Vec<Vec<f64>>> {
+        let groups = self.test_groups.as_deref();
+        let bootstrap = self.params.bootstrap();
+        bootstrap.draws(self.test.rows(), groups, scores)
+    }
+
+    /// The interval that resamples make.
+    pub(super) fn interval(&self, draws: &[f64]) -> Option<(f64, f64)> {
+        self.params.bootstrap().interval(draws)
     }
 
     /// The fitted probe as data.
@@ -133,6 +244,11 @@ impl<'a> Layer<'a> {
             bias.to_vec(),
             self.standardizer.clone(),
         )
+    }
+
+    /// What the features were standardised with.
+    pub(super) fn standardizer(&self) -> &Standardizer {
+        &self.standardizer
     }
 
     /// Warnings about the rows, whatever the labels.
@@ -306,7 +422,7 @@ mod tests {
         for part in [
             "60 training rows for 40 features",
             "90 % of the training rows have the class `no`",
-            "2 of 2 shuffled controls did not converge",
+            "2 of 2 control fits did not converge",
             "auroc is not defined",
         ] {
             assert!(said.contains(part), "{part}: {said}");
@@ -385,8 +501,12 @@ mod tests {
                 "accuracy",
                 "balanced_accuracy",
                 "macro_f1",
+                "mcc",
+                "auroc",
+                "auprc",
                 "log_loss",
-                "auroc"
+                "brier",
+                "ece"
             ]
         );
         assert!(json["metrics"]["accuracy"]["low"].is_number());

@@ -1,11 +1,9 @@
 //! Principal components, exactly.
 
+use crate::analysis::eigen::eigen;
 use crate::analysis::matrix::Matrix;
 use crate::analysis::neighbors::Rows;
 use crate::error::{Error, Result};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as triangular_matmul};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -176,7 +174,7 @@ fn of_features(rows: &Rows, mean: &[f64], count: usize) -> Result<Found> {
         }
     }
     let total = (0..d).map(|i| lower[(i, i)]).sum();
-    let (values, vectors) = eigen(lower.as_ref())?;
+    let (values, vectors) = eigen(lower.as_ref(), "components")?;
     let kept = count.min(d);
     let components = Matrix::from_fn(kept, d, |i, j| vectors[(j, d - 1 - i)]);
     let values = (0..kept).map(|i| values[d - 1 - i]).collect();
@@ -188,7 +186,7 @@ fn of_rows(rows: &Rows, mean: &[f64], count: usize) -> Result<Found> {
     let x = Matrix::from_fn(n, d, |i, j| f64::from(rows.row(i)[j]) - mean[j]);
     let gram = x.row_gram();
     let total = (0..n).map(|i| gram.at(i, i)).sum();
-    let (values, vectors) = eigen(gram.view())?;
+    let (values, vectors) = eigen(gram.view(), "components")?;
     // The mean took one dimension; what else rounding leaves is none either.
     let most = values.last().copied().unwrap_or(0.0);
     let real = values.iter().filter(|v| **v > 1e-12 * most).count();
@@ -200,33 +198,6 @@ fn of_rows(rows: &Rows, mean: &[f64], count: usize) -> Result<Found> {
     let components = Matrix::from_fn(kept, d, |i, j| directions.at(j, i));
     let values = (0..kept).map(|i| values[n - 1 - i]).collect();
     Ok((values, signed(components), total))
-}
-
-/// Eigenvalues in ascending order, and the vectors, one a column, of a symmetric matrix of which the lower triangle is read.
-fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>)> {
-    let n = matrix.nrows();
-    let mut values = Diag::<f64>::zeros(n);
-    let mut vectors = Mat::<f64>::zeros(n, n);
-    let room =
-        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    // One thread: the same bits on any number of them.
-    let done = self_adjoint_evd(
-        matrix,
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(room)),
-        Default::default(),
-    );
-    done.map_err(|e| Error::BadParameter {
-        name: "components",
-        value: format!("{n} × {n}"),
-        problem: format!(
-            "the eigenvalues were not found ({e:?}); are the vectors of very different sizes?"
-        ),
-    })?;
-    let values = (0..n).map(|i| values.column_vector()[i]).collect();
-    Ok((values, vectors))
 }
 
 /// Of each direction, the entry of largest size is made positive (the first such entry): scikit-learn's rule since 1.5.

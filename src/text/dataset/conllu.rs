@@ -5,8 +5,9 @@ use super::{Column, Content, Read, Table, Values, Word};
 /// The columns that label words, and where they stand in a line.
 const LABELS: [(&str, usize); 3] = [("upos", 3), ("xpos", 4), ("deprel", 7)];
 
-/// Reads one row a sentence: `sent_id`, `text`, and the labels of its words. Words of a contraction (lines `1-2`) share its place in the
-/// text; empty nodes (lines `8.1`) have none and are left out. `Err` says what is wrong and on which line.
+/// Reads one row a sentence: `sent_id`, `text`, and the labels of its words. Words of a contraction (lines `1-2`) have their letters of it
+/// where they spell it together (`do` and `n't`), and else share its place (`au` is `à` and `le`); empty nodes (lines `8.1`) have none and
+/// are left out. `Err` says what is wrong and on which line.
 pub(super) fn read(text: &str) -> Result<Table, String> {
     let mut sentences = Vec::new();
     let mut open: Option<Sentence> = None;
@@ -64,8 +65,30 @@ struct Sentence {
     /// How far the text is read, in bytes and in characters.
     byte: usize,
     character: u32,
-    /// The contraction that is open: its place, and the number of its last word.
-    contraction: Option<((u32, u32), usize)>,
+    /// The contraction that is open.
+    contraction: Option<Contraction>,
+}
+
+/// A contraction, as its own line says, and the forms of its words so far.
+#[derive(Debug)]
+struct Contraction {
+    place: (u32, u32),
+    surface: String,
+    /// The number of its last word.
+    last: usize,
+    forms: Vec<String>,
+}
+
+impl Contraction {
+    /// The places of its words, if they spell it together.
+    fn places(&self) -> Option<Vec<(u32, u32)>> {
+        let mut start = self.place.0;
+        let places = self.forms.iter().map(|form| {
+            let end = start + u32::try_from(form.chars().count()).ok()?;
+            Some((std::mem::replace(&mut start, end), end))
+        });
+        (self.forms.concat() == self.surface).then(|| places.collect())?
+    }
 }
 
 impl Sentence {
@@ -96,7 +119,12 @@ impl Sentence {
         }
         if let Some((_, last)) = number.split_once('-') {
             let last = last.parse().map_err(|_| odd_number(number))?;
-            self.contraction = Some((self.place(form)?, last));
+            self.contraction = Some(Contraction {
+                place: self.place(form)?,
+                surface: (*form).to_owned(),
+                last,
+                forms: Vec::new(),
+            });
             return Ok(());
         }
         if number.contains('.') {
@@ -109,8 +137,11 @@ impl Sentence {
                 self.words[0].len() + 1
             ));
         }
-        let (start, end) = match self.contraction {
-            Some((place, last)) if number <= last => place,
+        let (start, end) = match &mut self.contraction {
+            Some(open) if number <= open.last => {
+                open.forms.push((*form).to_owned());
+                open.place
+            }
             _ => self.place(form)?,
         };
         for (words, (_, field)) in self.words.iter_mut().zip(LABELS) {
@@ -121,7 +152,23 @@ impl Sentence {
                 label: label.map(|label| (*label).to_owned()),
             });
         }
+        if self.contraction.as_ref().is_some_and(|c| c.last == number) {
+            self.close_contraction();
+        }
         Ok(())
+    }
+
+    /// Gives the words of a contraction that is read their own places.
+    fn close_contraction(&mut self) {
+        let Some(places) = self.contraction.take().and_then(|c| c.places()) else {
+            return;
+        };
+        for words in &mut self.words {
+            let first = words.len() - places.len();
+            for (word, (start, end)) in words.iter_mut().skip(first).zip(&places) {
+                (word.start, word.end) = (*start, *end);
+            }
+        }
     }
 
     /// Finds the next form in the text, behind white space.
@@ -222,6 +269,22 @@ mod tests {
         ];
         let expected = expected.map(|(s, e, l)| (s, e, l.to_owned()));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn words_that_spell_their_contraction_have_their_letters_of_it() {
+        let found = words(
+            "I don't.",
+            &[
+                ("1", "I", "PRON"),
+                ("2-3", "don't", "_"),
+                ("2", "do", "AUX"),
+                ("3", "n't", "PART"),
+                ("4", ".", "PUNCT"),
+            ],
+        );
+        let places: Vec<_> = found.iter().map(|(s, e, _)| (*s, *e)).collect();
+        assert_eq!(places, [(0, 1), (2, 4), (4, 7), (7, 8)]);
     }
 
     #[test]
