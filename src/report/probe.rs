@@ -11,7 +11,7 @@ use crate::analysis::probe::{
 use crate::figure::{Figure, Footer, LineChart, Series, Style};
 use crate::hook::{HookPoint, Site};
 use crate::store::Manifest;
-use crate::text::align::Subwords;
+use crate::text::words::Subwords;
 use serde::{Deserialize, Serialize};
 
 /// Version of the JSON that [`ProbeReport`] serialises to.

@@ -159,7 +159,7 @@ fn spans_are_read_by_place_or_by_their_words_and_are_the_vectors_of_their_tokens
         .unwrap();
     let units = plumb::store::Units {
         rows: vec![vec![at - 1, at]],
-        subwords: plumb::text::align::Subwords::Last,
+        subwords: plumb::text::words::Subwords::Last,
     };
     let point = "blocks.0.resid_post";
     let all = run.vectors(point).unwrap();
@@ -170,7 +170,7 @@ fn spans_are_read_by_place_or_by_their_words_and_are_the_vectors_of_their_tokens
         all.values[at * all.width..(at + 1) * all.width]
     );
     let mean = plumb::store::Units {
-        subwords: plumb::text::align::Subwords::Mean,
+        subwords: plumb::text::words::Subwords::Mean,
         ..units
     };
     let (_, read) = run.unit_vectors(point, &mean, false).unwrap().remove(0);

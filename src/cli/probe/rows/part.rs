@@ -4,8 +4,8 @@ use super::{RowArgs, UnitArg, unit_name};
 use crate::analysis::probe::spelled;
 use crate::error::{Error, Result};
 use crate::store::{Run, TokenRows, Units, Vectors};
-use crate::text::align::{Place, occurrences, places_in_line, tokens_of};
 use crate::text::dataset::{Dataset, Values, Word};
+use crate::text::words::{Place, occurrences, places_in_line, tokens_of};
 use std::path::{Path, PathBuf};
 
 /// The rows of one run.
