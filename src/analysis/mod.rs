@@ -1,6 +1,7 @@
 //! Numbers from activations: checked parameters in, a result struct out; no files, no drawing.
 
 pub mod inference;
+pub mod lens;
 pub mod matrix;
 pub mod metrics;
 pub mod neighbors;

@@ -8,6 +8,7 @@ mod demo;
 mod extract;
 mod inspect;
 mod man;
+mod map;
 mod merge;
 mod model;
 mod models;
@@ -42,6 +43,7 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Map(map::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -77,6 +79,7 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Map(args) => map::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

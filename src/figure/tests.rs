@@ -126,6 +126,7 @@ fn world(labels: bool) -> Figure {
                     color: PointColor::Category(c),
                     label: (labels && i == 0).then(|| cities[c].to_owned()),
                     note: None,
+                    hollow: false,
                 });
             }
         }
@@ -147,6 +148,7 @@ fn world(labels: bool) -> Figure {
         color_label: "continent".into(),
         shared_axes: true,
         equal_aspect: true,
+        hollow_label: String::new(),
         footer: footer(),
     })
 }
@@ -158,6 +160,7 @@ fn years() -> Figure {
         color: PointColor::Value(1800.0 + 220.0 * noise(i, 1)),
         label: (i % 40 == 0).then(|| format!("work {i}")),
         note: None,
+        hollow: false,
     });
     Figure::Scatter(ScatterChart {
         title: "Works of art by year".into(),
@@ -524,6 +527,7 @@ proptest! {
             color: if i % 2 == 0 { PointColor::Value(v) } else { PointColor::Category(i % 3) },
             label: (i % 5 == 0).then_some(label),
             note: None,
+            hollow: false,
         };
         let panel = Panel {
             points: points.into_iter().enumerate().map(point).collect(),
@@ -558,6 +562,7 @@ fn what_is_said_of_a_point_stands_in_the_mark_that_is_seen() {
         color: PointColor::Category(category),
         label: label.map(str::to_owned),
         note: note.map(str::to_owned),
+        hollow: false,
     };
     let figure = Figure::Scatter(ScatterChart {
         title: "Notes".into(),

@@ -312,6 +312,28 @@ impl Values {
         self.len() == 0
     }
 
+    /// The cells of these rows, in this order (repeats allowed).
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Values::Text(v) => Values::Text(rows.iter().map(|r| v[*r].clone()).collect()),
+            Values::Integer(v) => Values::Integer(rows.iter().map(|r| v[*r]).collect()),
+            Values::Number(v) => Values::Number(rows.iter().map(|r| v[*r]).collect()),
+            Values::Boolean(v) => Values::Boolean(rows.iter().map(|r| v[*r]).collect()),
+            Values::Tokens(v) => Values::Tokens(rows.iter().map(|r| v[*r].clone()).collect()),
+        }
+    }
+
+    /// Makes a cell a missing one.
+    pub fn clear(&mut self, row: usize) {
+        match self {
+            Values::Text(v) => v[row] = None,
+            Values::Integer(v) => v[row] = None,
+            Values::Number(v) => v[row] = None,
+            Values::Boolean(v) => v[row] = None,
+            Values::Tokens(v) => v[row].clear(),
+        }
+    }
+
     /// What the cells are, in the plural.
     fn kind(&self) -> &'static str {
         match self {
