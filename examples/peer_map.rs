@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     part("layout");
     let seconds = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    let map = draw(&rows, &MapParams::new(Method::Umap))?;
+    let map = draw(&rows, &MapParams::new(Method::Umap), None)?;
     let checked = start.elapsed().as_secs_f64();
     std::fs::write(to, written(&places))?;
     println!(

@@ -24,7 +24,7 @@ Examples:
   plumb map tokens/ --point blocks.3.mlp_out --color token --json
 
 Layer L is the stream after L blocks, as in Hugging Face's hidden_states: 0 is blocks.0.resid_pre, L is blocks.(L-1).resid_post. Without
---layer and --point the map is a film of all hook points: one frame, each map turned (never stretched) onto the one before.
+--layer and --point the map is a film of all hook points: one frame, each map turned (never stretched) onto the one before, from which UMAP and PaCMAP also begin.
 Beside each map stand its trustworthiness, its continuity and the share of neighbours that it keeps, counted exactly; points whose
 neighbourhood is torn are hollow. The same seed gives the same map on any number of threads.")]
 pub(super) struct Args {
@@ -269,7 +269,7 @@ fn of_layers(layers: &str, held: &[HookPoint], run: &Run) -> Result<Vec<String>>
     Ok(chosen)
 }
 
-/// Layer after layer: memory holds the vectors of one.
+/// Layer after layer, each beginning from the map before it: memory holds the vectors of one.
 fn maps(
     args: &Args,
     run: &Run,
@@ -278,16 +278,15 @@ fn maps(
     params: &MapParams,
 ) -> Result<Vec<(String, Map)>> {
     let bar = progress_bar(points.len() as u64, "layers", args.quiet);
-    let maps = points
-        .iter()
-        .map(|point| {
-            let map = draw(&ground.vectors(run, point)?, params)?;
-            bar.inc(1);
-            Ok((point.clone(), map))
-        })
-        .collect();
+    let mut maps: Vec<(String, Map)> = Vec::with_capacity(points.len());
+    for point in points {
+        let begin = maps.last().map(|(_, map)| map.places.as_slice());
+        let map = draw(&ground.vectors(run, point)?, params, begin)?;
+        maps.push((point.clone(), map));
+        bar.inc(1);
+    }
     bar.finish_and_clear();
-    maps
+    Ok(maps)
 }
 
 fn projections(

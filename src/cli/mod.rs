@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod extract;
 mod inspect;
+mod lens;
 mod man;
 mod map;
 mod merge;
@@ -44,6 +45,7 @@ enum Command {
     Merge(merge::Args),
     Probe(probe::Args),
     Map(map::Args),
+    Lens(lens::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -80,6 +82,7 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
         Command::Map(args) => map::run(&args),
+        Command::Lens(args) => lens::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

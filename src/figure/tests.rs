@@ -589,3 +589,30 @@ fn what_is_said_of_a_point_stands_in_the_mark_that_is_seen() {
     assert_eq!(named.count(), 2);
     assert_eq!(noted.len(), 1 + 4);
 }
+
+#[test]
+fn hollow_points_have_paper_inside_and_a_line_in_the_legend() {
+    let draw = |hollow: bool| {
+        let point = |x: f64| Point {
+            x,
+            y: x,
+            hollow: hollow && x > 1.0,
+            ..Point::default()
+        };
+        let chart = ScatterChart {
+            hollow_label: if hollow { "torn".into() } else { String::new() },
+            panels: vec![Panel {
+                points: [0.0, 1.0, 2.0].map(point).into(),
+                ..Panel::default()
+            }],
+            footer: footer(),
+            ..ScatterChart::default()
+        };
+        render_svg(&Figure::Scatter(chart)).unwrap()
+    };
+    let circles = |svg: &str| svg.matches("<circle ").count();
+    let (full, hollow) = (draw(false), draw(true));
+    // One inside the point, two in the legend.
+    assert_eq!(circles(&hollow), circles(&full) + 3);
+    assert!(hollow.contains(">torn</text>") && !full.contains("torn"));
+}

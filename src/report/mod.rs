@@ -1,6 +1,7 @@
 //! What people carry away: reports and tables.
 
 pub mod html;
+pub mod lens;
 pub mod map;
 pub mod notebook;
 pub mod probe;

@@ -92,21 +92,25 @@ pub struct HeadPairs {
     pub top: Vec<Pair>,
 }
 
-/// The pairs of tokens that a head's circuit joins most strongly, of all `vocab²`: block by block, so that the matrix is never held.
+/// The pairs of tokens that a head's circuit joins most strongly, of all pairs of the vocabulary, or of those tokens that are given (tokens that a
+/// model never met in training have embeddings that mean nothing, and often the largest scores): block by block, so that the matrix is
+/// never held.
 ///
 /// # Errors
-/// As [`Transformer::head_weights`], [`Transformer::input_directions`] and [`Transformer::output_directions`].
+/// As [`Transformer::head_weights`], [`Transformer::input_directions`] and [`Transformer::output_directions`]; [`Error::Candle`] for a token
+/// that is not in the vocabulary.
 pub fn head_pairs(
     model: &Transformer,
     (layer, head): (usize, usize),
     circuit: Circuit,
     count: usize,
+    among: Option<&[u32]>,
 ) -> Result<HeadPairs> {
     let weights = model.head_weights(layer, head)?;
-    let input = model.input_directions(layer)?;
+    let input = chosen(model.input_directions(layer)?, among)?;
     let (left, right) = match circuit {
         Circuit::Ov => {
-            let output = model.output_directions()?;
+            let output = chosen(model.output_directions()?, among)?;
             (
                 input.matmul(&weights.v.t()?)?,
                 output.matmul(&weights.o.t()?)?,
@@ -124,21 +128,31 @@ pub fn head_pairs(
         true => (score - mean) / sd,
         false => 0.0,
     };
+    let id = |place: u32| among.map_or(place, |among| among[place as usize]);
     let pair = |(score, from, to): &(f32, u32, u32)| Pair {
-        from: *from,
-        to: *to,
+        from: id(*from),
+        to: id(*to),
         z: z(f64::from(*score)),
     };
+    let top = largest_pairs(&left, &right, count)?;
     Ok(HeadPairs {
         layer,
         head,
         circuit,
         self_z: z(own),
-        top: largest_pairs(&left, &right, count)?
-            .iter()
-            .map(pair)
-            .collect(),
+        top: top.iter().map(pair).collect(),
     })
+}
+
+/// The directions of all tokens, or of some.
+fn chosen(directions: Tensor, among: Option<&[u32]>) -> Result<Tensor> {
+    match among {
+        None => Ok(directions),
+        Some(among) => {
+            let among = Tensor::new(among, directions.device())?;
+            Ok(directions.index_select(&among, 0)?)
+        }
+    }
 }
 
 /// The mean and the standard deviation of all products of two rows, from the sums and the second moments of each side.

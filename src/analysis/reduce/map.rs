@@ -100,9 +100,12 @@ pub(super) struct Ground {
 
 /// Draws a map. Equal rows are one row; where there are few rows, neighbourhoods are made smaller than asked for (the result says how large).
 ///
+/// UMAP and PaCMAP begin from the principal components, or, where there is one, from a map of the same rows at another layer: then what did not
+/// change between the layers stays where it is.
+///
 /// # Errors
-/// [`Error::BadParameter`] for fewer than 8 different rows, and as the methods say; [`Error::NotFinite`].
-pub fn draw(rows: &Rows, params: &MapParams) -> Result<Map> {
+/// [`Error::BadParameter`] for fewer than 8 different rows, for a beginning of another number of rows, and as the methods say; [`Error::NotFinite`].
+pub fn draw(rows: &Rows, params: &MapParams, begin: Option<&[Place]>) -> Result<Map> {
     check(params)?;
     let space = Space::new(rows, params.metric, Correction::None, params.seed)?;
     let n = space.rows();
@@ -123,7 +126,10 @@ pub fn draw(rows: &Rows, params: &MapParams) -> Result<Map> {
     let firsts: Vec<usize> = (0..n).map(|row| space.members(row)[0] as usize).collect();
     // Components are of the rows as they are given: what occurs twice counts twice.
     let pca = Pca::fit(rows, 2)?;
-    let plane = flat(&pca.project(&rows.select(&firsts))?);
+    let plane = match begin {
+        Some(begin) if params.method != Method::Pca => begun(begin, rows.rows(), &firsts)?,
+        _ => flat(&pca.project(&rows.select(&firsts))?),
+    };
     let (places, stability) = match params.method {
         Method::Pca => (plane, None),
         Method::Umap => from_seeds(&graph, &plane, k, params)?,
@@ -181,6 +187,18 @@ fn flat(rows: &Rows) -> Vec<Place> {
         [row[0], row.get(1).copied().unwrap_or(0.0)]
     };
     (0..rows.rows()).map(place).collect()
+}
+
+/// The places where a map begins, given those of all rows.
+fn begun(begin: &[Place], rows: usize, firsts: &[usize]) -> Result<Vec<Place>> {
+    match begin.len() == rows {
+        true => Ok(firsts.iter().map(|row| begin[*row]).collect()),
+        false => Err(Error::BadParameter {
+            name: "begin",
+            value: begin.len().to_string(),
+            problem: format!("there are {rows} rows"),
+        }),
+    }
 }
 
 /// UMAP from the first seed, and how it agrees with those from the seeds after it.

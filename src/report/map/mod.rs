@@ -178,7 +178,7 @@ impl MapReport {
         }
         if self.params.method == Method::Umap && self.params.seeds > 1 {
             notes += &format!(
-                "same from other seeds: the share of a point's neighbours that another of {} seeds gives it (all begin from the principal components)\n",
+                "same from other seeds: the share of a point's neighbours that another of {} seeds gives it (all begin from the same places)\n",
                 self.params.seeds
             );
         }
