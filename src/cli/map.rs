@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use rows::{Chosen, Ground};
 use std::path::PathBuf;
 
-/// Draw the rows of a run as a map, one layer or a film of all, with how far it can be trusted.
+/// Draw a run's rows as a map: one layer, or a film of all
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

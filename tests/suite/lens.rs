@@ -1,6 +1,6 @@
 //! `plumb lens`: logit lens, tuned lens, parameters in the space of tokens.
 
-use crate::support::{desk, files, json, plumb_ok, plumb_refuses, python, shared};
+use crate::support::{desk, files, json, plumb_ok, plumb_refuses, python, shared, tiny_model};
 use std::process::Command;
 
 #[test]
@@ -81,8 +81,14 @@ fn a_lens_is_a_table_a_chart_and_json() {
         layers[0]["positions"][0]["top"].as_array().unwrap().len(),
         5
     );
+    let masked = json(&plumb_ok(desk, "lens --model bert --text good --json"));
+    assert_eq!(
+        masked["aim"], "own",
+        "a masked model is read at the token itself"
+    );
     // A model without a language-model head has nothing to read the stream with.
-    let said = plumb_refuses(desk, "lens --model bert --text good");
+    tiny_model(&desk.join("classifier"), "bert-classifier");
+    let said = plumb_refuses(desk, "lens --model classifier --text good");
     assert!(said.contains("language-model head"), "{said}");
     plumb_refuses(desk, "lens --model builtin --text Lima --tuned nowhere");
     plumb_refuses(desk, "lens --model builtin --text Lima --top 0");

@@ -13,6 +13,7 @@ use candle_core::{DType, Tensor, Var};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// How translators are trained.
@@ -202,15 +203,17 @@ fn missing(point: HookPoint) -> Error {
     }
 }
 
-/// `Σ p (ln p - ln q)`, the mean over rows.
+/// `Σ p (ln p - ln q)`, the mean over rows; what is rarer than one in a billion counts nothing.
 fn mean_divergence(p: &Tensor, q: &Tensor) -> Result<f64> {
+    const RARE: f32 = 1e-9;
     let (p, q) = (p.to_vec2::<f32>()?, q.to_vec2::<f32>()?);
-    let term = |(p, q): (&f32, &f32)| match *p > 0.0 && *q > 0.0 {
-        true => f64::from(*p) * (f64::from(*p).ln() - f64::from(*q).ln()),
+    let term = |(p, q): (&f32, &f32)| match *p > RARE {
+        true => f64::from(*p) * f64::from(p.ln() - q.max(f32::MIN_POSITIVE).ln()),
         false => 0.0,
     };
-    let sum: f64 = p.iter().flatten().zip(q.iter().flatten()).map(term).sum();
-    Ok(sum / p.len().max(1) as f64)
+    let rows = p.par_iter().zip(&q);
+    let rows: Vec<f64> = rows.map(|(p, q)| p.iter().zip(q).map(term).sum()).collect();
+    Ok(rows.iter().sum::<f64>() / rows.len().max(1) as f64)
 }
 
 /// How near a layer's readings are to the model's own predictions, on texts that translators were not trained on.

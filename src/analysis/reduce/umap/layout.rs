@@ -18,6 +18,9 @@ use rayon::prelude::*;
 const PARTS: usize = 16;
 /// Random points that push a point away for each edge that pulls it.
 const PUSHES: usize = 5;
+/// A pull takes a point at most so far of its way to the other. At high rates the force alone would take it beyond, and where each end moves for
+/// itself, what they overshoot by does not cancel out: groups drift apart.
+const FARTHEST: f32 = 0.5;
 /// The longest step along an axis, before the rate.
 const LONGEST: f32 = 4.0;
 
@@ -157,7 +160,8 @@ impl Forces {
         if square > 0.0 {
             let power = power(square, self.b);
             let strength = -2.0 * self.a * self.b * power / (square * (1.0 + self.a * power));
-            step(own, strength, (dx, dy), rate);
+            let part = (rate * strength).max(-FARTHEST);
+            step(own, part, (dx, dy), rate);
         }
     }
 
@@ -167,14 +171,15 @@ impl Forces {
         if square > 0.0 {
             let power = power(square, self.b);
             let strength = 2.0 * self.b / ((0.001 + square) * (1.0 + self.a * power));
-            step(own, strength, (dx, dy), rate);
+            step(own, rate * strength, (dx, dy), rate);
         }
     }
 }
 
-fn step(own: &mut Place, strength: f32, (dx, dy): (f32, f32), rate: f32) {
-    own[0] += rate * (strength * dx).clamp(-LONGEST, LONGEST);
-    own[1] += rate * (strength * dy).clamp(-LONGEST, LONGEST);
+fn step(own: &mut Place, part: f32, (dx, dy): (f32, f32), rate: f32) {
+    let longest = rate * LONGEST;
+    own[0] += (part * dx).clamp(-longest, longest);
+    own[1] += (part * dy).clamp(-longest, longest);
 }
 
 /// Random numbers of one point in one epoch (SplitMix64, Steele, Lea & Flood 2014): a generator for each of millions of such
