@@ -103,7 +103,7 @@ mod tests {
             .collect();
         let coloring = Coloring::of("c", Values::Text(cells)).unwrap();
         assert_eq!(coloring.categories.len(), 21);
-        assert_eq!(coloring.categories[19], "10 others");
+        assert_eq!(coloring.categories[19], "11 others");
         assert_eq!(coloring.categories[20], "(none)");
         assert_eq!(coloring.colors[3], PointColor::Category(20));
         assert_eq!(coloring.full.unwrap()[3], None);
