@@ -3,6 +3,7 @@
 pub mod calibration;
 mod eigen;
 pub mod inference;
+pub mod lens;
 pub mod matrix;
 pub mod metrics;
 pub mod neighbors;

@@ -8,8 +8,10 @@ mod completions;
 mod demo;
 mod extract;
 mod inspect;
+mod lens;
 mod line;
 mod man;
+mod map;
 mod merge;
 mod model;
 mod models;
@@ -50,6 +52,8 @@ enum Command {
     Transfer(transfer::Args),
     Run(run::Args),
     Score(score::Args),
+    Map(map::Args),
+    Lens(lens::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -88,6 +92,8 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Transfer(args) => transfer::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Score(args) => score::run(&args),
+        Command::Map(args) => map::run(&args),
+        Command::Lens(args) => lens::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

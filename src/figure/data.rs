@@ -39,7 +39,7 @@ impl Column {
 }
 
 /// The rows of a figure as a Parquet file: for lines `series`, `role` (`headline`, `control` or `reference`), `x`, `x_tick`, `y`, `low`, `high`;
-/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`; for cells `row`, `column`, `value`, `text`; for tokens `text`, `position`, `token`, `value`, `label`. The title, the names of the axes and the footer are in the
+/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`, `hollow` (1 or 0); for cells `row`, `column`, `value`, `text`; for tokens `text`, `position`, `token`, `value`, `label`. The title, the names of the axes and the footer are in the
 /// file's metadata.
 ///
 /// # Errors
@@ -163,6 +163,10 @@ fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
             Column::text(rows().map(|(_, p)| p.label.as_deref())),
         ),
         ("note", Column::text(rows().map(|(_, p)| p.note.as_deref()))),
+        (
+            "hollow",
+            Column::number(rows().map(|(_, p)| Some(f64::from(u8::from(p.hollow))))),
+        ),
     ];
     let label = |name: fn(&super::Panel) -> &String| {
         chart.panels.first().map(name).cloned().unwrap_or_default()
@@ -172,6 +176,7 @@ fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
         ("x_label", label(|p| &p.x_label)),
         ("y_label", label(|p| &p.y_label)),
         ("color_label", chart.color_label.clone()),
+        ("hollow_label", chart.hollow_label.clone()),
         ("command", chart.footer.command.clone()),
         ("data", chart.footer.data.clone()),
     ];

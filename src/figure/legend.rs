@@ -4,8 +4,8 @@ use super::axis::{Range, ends};
 use super::frame::NAME;
 use super::scene::{Place, Scene};
 use super::text::clean;
-use super::theme::{AXIS, INK, MARGIN, PALETTE, scale_color, translucent};
-use super::{PointColor, ScatterChart};
+use super::theme::{AXIS, INK, MARGIN, MUTED, PALETTE, PAPER, scale_color, translucent};
+use super::{Point, PointColor, ScatterChart};
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
@@ -17,11 +17,11 @@ pub(super) fn mark(
     scene: &mut Scene,
     center: Place,
     radius: f64,
-    color: PointColor,
+    point: &Point,
     values: Option<Range>,
     rim: Option<RGBColor>,
 ) {
-    let (color, shape) = match color {
+    let (color, shape) = match point.color {
         PointColor::Category(i) => (PALETTE[i % PALETTE.len()], i % 5),
         PointColor::Value(value) => (value_color(value, values), 0),
     };
@@ -29,6 +29,9 @@ pub(super) fn mark(
         outline(scene, center, radius + 0.9, rim, shape);
     }
     outline(scene, center, radius, color, shape);
+    if point.hollow {
+        outline(scene, center, radius * 0.55, PAPER, shape);
+    }
 }
 
 fn value_color(value: f64, values: Option<Range>) -> RGBColor {
@@ -76,14 +79,11 @@ pub(super) fn legend(
     for (i, name) in chart.categories.iter().take(MOST_NAMES).enumerate() {
         let name = NAME.shorten(name, scene.width / 3.0);
         let (x, y) = cursor.take(18.0 + NAME.width(&name) + 18.0);
-        mark(
-            scene,
-            (x + 7.0, y),
-            5.0,
-            PointColor::Category(i),
-            None,
-            None,
-        );
+        let point = Point {
+            color: PointColor::Category(i),
+            ..Point::default()
+        };
+        mark(scene, (x + 7.0, y), 5.0, &point, None, None);
         NAME.colored(INK)
             .middle(scene, name, (x + 18.0, y), HPos::Left);
     }
@@ -94,6 +94,13 @@ pub(super) fn legend(
     }
     if let Some(values) = values {
         scale(scene, values, &mut cursor);
+    }
+    if !chart.hollow_label.is_empty() {
+        let name = NAME.shorten(&chart.hollow_label, scene.width / 2.0);
+        let (x, y) = cursor.take(18.0 + NAME.width(&name) + 18.0);
+        outline(scene, (x + 7.0, y), 5.0, MUTED, 0);
+        outline(scene, (x + 7.0, y), 2.75, PAPER, 0);
+        NAME.middle(scene, name, (x + 18.0, y), HPos::Left);
     }
     match (cursor.x, cursor.y) == before {
         true => top,

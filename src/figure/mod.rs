@@ -102,6 +102,8 @@ pub struct ScatterChart {
     pub categories: Vec<String>,
     /// What the colours mean (`continent`, `year`), before the legend. May be empty.
     pub color_label: String,
+    /// What hollow points are, in the legend. Empty where there are none.
+    pub hollow_label: String,
     /// All panels have the same ranges of x and of y.
     pub shared_axes: bool,
     /// One unit of x is as long as one unit of y (maps).
@@ -134,6 +136,8 @@ pub struct Point {
     pub color: PointColor,
     /// Its name, written beside it; for a few chosen points.
     pub label: Option<String>,
+    /// Drawn as a ring: a point that is less to be trusted than the others.
+    pub hollow: bool,
     /// What is said of it while it is pointed at (in an SVG that a browser shows), such as the text that it stands for.
     pub note: Option<String>,
 }

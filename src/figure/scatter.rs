@@ -251,14 +251,7 @@ fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
     let crowded = places.len() > 3000;
     let rim = (!crowded).then_some(PAPER);
     for (point, place) in finite(panel).zip(&places) {
-        mark(
-            scene,
-            *place,
-            layout.radius,
-            point.color,
-            layout.values,
-            rim,
-        );
+        mark(scene, *place, layout.radius, point, layout.values, rim);
         if let Some(note) = &point.note {
             scene.note(note);
         }
@@ -270,7 +263,7 @@ fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
                 scene,
                 *place,
                 layout.radius + 0.5,
-                point.color,
+                point,
                 layout.values,
                 Some(INK),
             );

@@ -126,6 +126,7 @@ fn world(labels: bool) -> Figure {
                     color: PointColor::Category(c),
                     label: (labels && i == 0).then(|| cities[c].to_owned()),
                     note: None,
+                    hollow: false,
                 });
             }
         }
@@ -147,6 +148,7 @@ fn world(labels: bool) -> Figure {
         color_label: "continent".into(),
         shared_axes: true,
         equal_aspect: true,
+        hollow_label: String::new(),
         footer: footer(),
     })
 }
@@ -158,6 +160,7 @@ fn years() -> Figure {
         color: PointColor::Value(1800.0 + 220.0 * noise(i, 1)),
         label: (i % 40 == 0).then(|| format!("work {i}")),
         note: None,
+        hollow: false,
     });
     Figure::Scatter(ScatterChart {
         title: "Works of art by year".into(),
@@ -591,6 +594,7 @@ proptest! {
             color: if i % 2 == 0 { PointColor::Value(v) } else { PointColor::Category(i % 3) },
             label: (i % 5 == 0).then_some(label),
             note: None,
+            hollow: false,
         };
         let panel = Panel {
             points: points.into_iter().enumerate().map(point).collect(),
@@ -625,6 +629,7 @@ fn what_is_said_of_a_point_stands_in_the_mark_that_is_seen() {
         color: PointColor::Category(category),
         label: label.map(str::to_owned),
         note: note.map(str::to_owned),
+        hollow: false,
     };
     let figure = Figure::Scatter(ScatterChart {
         title: "Notes".into(),
@@ -650,4 +655,31 @@ fn what_is_said_of_a_point_stands_in_the_mark_that_is_seen() {
     let named = noted.iter().filter(|l| l.contains("<title>named</title>"));
     assert_eq!(named.count(), 2);
     assert_eq!(noted.len(), 1 + 4);
+}
+
+#[test]
+fn hollow_points_have_paper_inside_and_a_line_in_the_legend() {
+    let draw = |hollow: bool| {
+        let point = |x: f64| Point {
+            x,
+            y: x,
+            hollow: hollow && x > 1.0,
+            ..Point::default()
+        };
+        let chart = ScatterChart {
+            hollow_label: if hollow { "torn".into() } else { String::new() },
+            panels: vec![Panel {
+                points: [0.0, 1.0, 2.0].map(point).into(),
+                ..Panel::default()
+            }],
+            footer: footer(),
+            ..ScatterChart::default()
+        };
+        render_svg(&Figure::Scatter(chart)).unwrap()
+    };
+    let circles = |svg: &str| svg.matches("<circle ").count();
+    let (full, hollow) = (draw(false), draw(true));
+    // One inside the point, two in the legend.
+    assert_eq!(circles(&hollow), circles(&full) + 3);
+    assert!(hollow.contains(">torn</text>") && !full.contains("torn"));
 }

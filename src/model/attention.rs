@@ -82,6 +82,21 @@ impl Attention {
         })
     }
 
+    /// The weights of one head: queries, keys and values `[d_head, d_model]`, and what its numbers add to the stream, likewise.
+    pub(super) fn head(&self, head: usize) -> Result<[Tensor; 4]> {
+        let shared = head / (self.heads / self.kv_heads);
+        let rows = |linear: &Linear, head: usize| -> Result<Tensor> {
+            Ok(linear.weight()?.narrow(0, head * self.width, self.width)?)
+        };
+        let out = self.o.weight()?.narrow(1, head * self.width, self.width)?;
+        Ok([
+            rows(&self.q, head)?,
+            rows(&self.k, shared)?,
+            rows(&self.v, shared)?,
+            out.t()?.contiguous()?,
+        ])
+    }
+
     /// What attention gives, `[tokens, d_model]`, from what it reads.
     pub(super) fn apply(&self, x: &Tensor, pass: &Pass<'_>, hook: &mut dyn Hook) -> Result<Tensor> {
         let mut project = |linear: &Linear, heads, site| {

@@ -79,6 +79,29 @@ impl Block {
         })
     }
 
+    pub(super) fn attention(&self) -> &Attention {
+        &self.attention
+    }
+
+    pub(super) fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    /// The norm on what attention reads.
+    pub(super) fn attention_norm(&self) -> Option<&Norm> {
+        self.attn_norms.before.as_ref()
+    }
+
+    /// The norm on what attention gives.
+    pub(super) fn attention_output_norm(&self) -> Option<&Norm> {
+        self.attn_norms.output.as_ref()
+    }
+
+    /// The norm on what the MLP gives.
+    pub(super) fn mlp_output_norm(&self) -> Option<&Norm> {
+        self.mlp_norms.output.as_ref()
+    }
+
     /// The stream after this block, from the stream before it; both `[tokens, d_model]`.
     pub(super) fn apply(&self, x: Tensor, pass: &Pass<'_>, hook: &mut dyn Hook) -> Result<Tensor> {
         let pre = pass.visit(Site::ResidPre, x, hook)?;

@@ -3,7 +3,7 @@
 use super::ops::Matrix;
 use super::weights::Weights;
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 /// A linear layer: weight `[out, in]` and, where the architecture has it, bias `[out]`.
 #[derive(Debug, Clone)]
@@ -26,6 +26,11 @@ impl Linear {
                 false => None,
             },
         })
+    }
+
+    /// `[out, in]`, in f32.
+    pub(super) fn weight(&self) -> Result<Tensor> {
+        Ok(self.weight.to_dtype(DType::F32)?)
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {

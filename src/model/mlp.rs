@@ -36,6 +36,11 @@ impl Mlp {
         })
     }
 
+    /// What each neuron adds to the stream, `[d_mlp, d_model]`.
+    pub(super) fn values(&self) -> Result<Tensor> {
+        Ok(self.out.weight()?.t()?.contiguous()?)
+    }
+
     /// What the MLP adds to the stream, from what it reads; both `[tokens, d_model]`.
     pub(super) fn apply(&self, x: &Tensor, pass: &Pass<'_>, hook: &mut dyn Hook) -> Result<Tensor> {
         let into = self.into.apply(x)?;

@@ -7,6 +7,7 @@ mod archive;
 mod attention;
 mod block;
 mod checkpoint;
+mod circuits;
 mod config;
 mod cost;
 mod families;
@@ -29,6 +30,7 @@ mod transformer;
 mod weights;
 
 pub use checkpoint::{Checkpoint, write_checkpoint};
+pub use circuits::HeadWeights;
 pub use families::{FAMILIES, Family, family_of};
 pub use generate::greedy;
 pub use hub::{Fetching, HubId, Snapshot};

@@ -44,6 +44,16 @@ impl Norm {
             None => ops::rms_norm(x, &self.weight, self.eps),
         }
     }
+
+    /// Directions `[rows, width]` of what the norm gives (or reads), as directions of what it reads (or gives), up to a positive factor:
+    /// its weights, and for a layer norm less the mean that it takes off.
+    pub(super) fn fold(&self, rows: &Tensor) -> Result<Tensor> {
+        let rows = rows.broadcast_mul(&self.weight.to_dtype(rows.dtype())?)?;
+        match &self.bias {
+            Some(_) => Ok(rows.broadcast_sub(&rows.mean_keepdim(1)?)?),
+            None => Ok(rows),
+        }
+    }
 }
 
 /// A norm of queries or keys, `[tokens, head, d_head]`.

@@ -161,6 +161,26 @@ impl Transformer {
         &self.embed
     }
 
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(super) fn final_norm(&self) -> Option<&Norm> {
+        self.final_norm.as_ref()
+    }
+
+    /// A block by its number.
+    pub(super) fn block(&self, layer: usize) -> Result<&Block> {
+        self.blocks.get(layer).ok_or_else(|| Error::NoSuchPoint {
+            point: format!("blocks.{layer}"),
+            reason: format!(
+                "it has {} blocks, numbered 0 to {}",
+                self.blocks.len(),
+                self.blocks.len().saturating_sub(1)
+            ),
+        })
+    }
+
     fn check(&self, batch: &Batch) -> Result<()> {
         if batch.longest() > self.spec.context {
             return Err(Error::TooLong {

@@ -4,6 +4,8 @@ pub mod checklist;
 pub mod curve;
 pub mod html;
 pub mod kinds;
+pub mod lens;
+pub mod map;
 pub mod notebook;
 pub mod probe;
 pub mod probe_charts;

@@ -1,6 +1,8 @@
 //! Reading a run back, one column at a time.
 
 use super::manifest::{Manifest, PointCard, ShardCard};
+use super::pool::Pool;
+use super::schema::Layout;
 use crate::error::{Error, Result};
 use crate::text::dataset::Values;
 use arrow_array::cast::AsArray;
@@ -146,6 +148,41 @@ impl Run {
     /// [`Error::NoSuchColumn`] with the nearest name; as [`Run::vectors`] for damage.
     pub fn column(&self, name: &str) -> Result<Values> {
         self.refuse_unknown(name)?;
+        self.read_column(name)
+    }
+
+    /// A column of the data set that the run carries, or one that the run has itself: `example` and, with a row a token, `position`,
+    /// `token_id`, `token`, `char_start`, `char_end` and `special`.
+    ///
+    /// # Errors
+    /// As [`Run::column`].
+    pub fn any_column(&self, name: &str) -> Result<Values> {
+        let layout = match self.manifest.plan.pool {
+            Pool::None => Layout::Tokens,
+            _ => Layout::Examples,
+        };
+        let own = layout.fields();
+        match own.iter().any(|field| field.name() == name) {
+            true => self.read_column(name),
+            false => self.column(name).map_err(|error| match error {
+                Error::NoSuchColumn {
+                    path,
+                    column,
+                    mut available,
+                } => {
+                    available.extend(own.iter().map(|field| field.name().clone()));
+                    Error::NoSuchColumn {
+                        path,
+                        column,
+                        available,
+                    }
+                }
+                other => other,
+            }),
+        }
+    }
+
+    fn read_column(&self, name: &str) -> Result<Values> {
         let mut values: Option<Values> = None;
         self.each_array(&self.manifest.shards, name, |path, array| {
             let read = read_values(array).ok_or_else(|| damaged(path, name))?;
@@ -249,6 +286,10 @@ pub(super) fn read_values(array: &ArrayRef) -> Option<Values> {
         DataType::Utf8 => {
             let texts = array.as_string_opt::<i32>()?;
             Values::Text(texts.iter().map(|t| t.map(str::to_owned)).collect())
+        }
+        DataType::UInt32 => {
+            let numbers = array.as_primitive_opt::<UInt32Type>()?.iter();
+            Values::Integer(numbers.map(|v| v.map(i64::from)).collect())
         }
         DataType::Int64 => Values::Integer(array.as_primitive_opt::<Int64Type>()?.iter().collect()),
         DataType::Float64 => {

@@ -166,7 +166,7 @@ impl Run {
             first = end;
             let cells = read_values(array)
                 .ok_or_else(|| damaged(path, name))?
-                .at(&here);
+                .select(&here);
             picked = Some(match picked.take() {
                 None => cells,
                 Some(before) => before

@@ -19,6 +19,8 @@ mod hub;
 mod inspect;
 mod invariants;
 mod layering;
+mod lens;
+mod map;
 mod notebook;
 mod parts;
 mod pooling;

@@ -1,5 +1,26 @@
 //! Fewer dimensions: projections of rows.
 
+mod align;
+mod graph;
+mod map;
+mod pacmap;
 mod pca;
+mod quality;
+mod ranks;
+mod stability;
+mod umap;
 
+#[cfg(test)]
+mod reference;
+
+pub use align::{aligned, procrustes};
+pub use graph::Graph;
+pub use map::{Map, MapParams, Method, Shares, draw};
+pub use pacmap::{PacmapParams, pacmap};
 pub use pca::Pca;
+pub use quality::{Agreement, Quality, agreement, quality};
+pub use stability::{Stability, stability};
+pub use umap::{Umap, UmapParams};
+
+/// A place on a map.
+pub type Place = [f32; 2];

@@ -155,6 +155,7 @@ fn figure(
                     color: PointColor::Category(category.unwrap_or(0)),
                     label: name.clone().filter(|n| NAMED.contains(&n.as_str())),
                     note: name,
+                    ..Point::default()
                 }
             })
             .collect(),
@@ -176,6 +177,7 @@ fn figure(
         color_label: "continent".to_owned(),
         shared_axes: true,
         equal_aspect: true,
+        hollow_label: String::new(),
         footer: Footer {
             command: format!("plumb demo --out {}", shown.display()),
             data: format!(

@@ -20,7 +20,7 @@ impl Values {
     }
 
     /// The cells of some rows, in this order.
-    pub fn at(&self, rows: &[usize]) -> Values {
+    pub fn select(&self, rows: &[usize]) -> Values {
         fn pick<T: Clone>(cells: &[T], rows: &[usize]) -> Vec<T> {
             rows.iter().map(|row| cells[*row].clone()).collect()
         }
@@ -30,6 +30,17 @@ impl Values {
             Values::Number(v) => Values::Number(pick(v, rows)),
             Values::Boolean(v) => Values::Boolean(pick(v, rows)),
             Values::Tokens(v) => Values::Tokens(pick(v, rows)),
+        }
+    }
+
+    /// Makes a cell a missing one.
+    pub fn clear(&mut self, row: usize) {
+        match self {
+            Values::Text(v) => v[row] = None,
+            Values::Integer(v) => v[row] = None,
+            Values::Number(v) => v[row] = None,
+            Values::Boolean(v) => v[row] = None,
+            Values::Tokens(v) => v[row].clear(),
         }
     }
 
@@ -75,7 +86,7 @@ mod tests {
         let both = whole.clone().followed_by(numbers.clone()).unwrap();
         assert_eq!(both, Values::Number(vec![Some(1.0), None, Some(0.5)]));
         let turned = numbers.followed_by(whole.clone()).unwrap();
-        assert_eq!(turned.at(&[2, 0]), Values::Number(vec![None, Some(0.5)]));
+        assert_eq!(turned.select(&[2, 0]), Values::Number(vec![None, Some(0.5)]));
         assert_eq!(whole.followed_by(Values::Text(vec![None])), None);
     }
 }

@@ -341,7 +341,7 @@ impl Part {
             UnitArg::Text => self.run.column(name),
             _ => {
                 let examples: Vec<usize> = self.example.iter().map(|e| *e as usize).collect();
-                Ok(self.text_column(name)?.at(&examples))
+                Ok(self.text_column(name)?.select(&examples))
             }
         }
     }
