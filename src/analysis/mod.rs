@@ -1,5 +1,6 @@
 //! Numbers from activations: checked parameters in, a result struct out; no files, no drawing.
 
+pub mod geometry;
 pub mod inference;
 pub mod matrix;
 pub mod metrics;

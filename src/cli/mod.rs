@@ -6,11 +6,13 @@
 mod completions;
 mod demo;
 mod extract;
+mod geometry;
 mod inspect;
 mod man;
 mod merge;
 mod model;
 mod models;
+mod nearest;
 mod notebook;
 mod output;
 mod probe;
@@ -42,6 +44,8 @@ enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Probe(probe::Args),
+    Nearest(nearest::Args),
+    Geometry(geometry::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -77,6 +81,8 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Probe(args) => probe::run(args),
+        Command::Nearest(args) => nearest::run(args),
+        Command::Geometry(args) => geometry::run(args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

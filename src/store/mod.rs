@@ -17,6 +17,8 @@ mod schema;
 mod sentence;
 mod shard;
 mod source;
+mod text_vector;
+mod vector_file;
 mod verify;
 mod writer;
 
@@ -32,9 +34,11 @@ pub use manifest::{
 pub use merge::merge;
 pub use plan::Extraction;
 pub use pool::{Mode, Pool};
-pub use reader::{Run, Vectors};
+pub use reader::{RowTokens, Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
+pub use text_vector::TextVectors;
+pub use vector_file::FileVectors;
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
 pub use writer::write_atomically;
