@@ -2,6 +2,7 @@
 
 pub mod calibration;
 mod eigen;
+pub mod geometry;
 pub mod inference;
 pub mod lens;
 pub mod matrix;

@@ -7,6 +7,7 @@ mod again;
 mod completions;
 mod demo;
 mod extract;
+mod geometry;
 mod inspect;
 mod lens;
 mod line;
@@ -15,6 +16,7 @@ mod map;
 mod merge;
 mod model;
 mod models;
+mod nearest;
 mod notebook;
 mod output;
 mod probe;
@@ -54,6 +56,8 @@ enum Command {
     Score(score::Args),
     Map(map::Args),
     Lens(lens::Args),
+    Nearest(nearest::Args),
+    Geometry(geometry::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -94,6 +98,8 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Score(args) => score::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Lens(args) => lens::run(&args),
+        Command::Nearest(args) => nearest::run(args),
+        Command::Geometry(args) => geometry::run(args),
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

@@ -126,6 +126,26 @@ impl Head {
         })
     }
 
+    /// The output embeddings of a language-model head.
+    pub(super) fn unembedding(&self) -> Option<&Tensor> {
+        match self {
+            Head::Lm { unembed, .. } => Some(unembed),
+            _ => None,
+        }
+    }
+
+    /// What a language-model head multiplies with its output embeddings.
+    pub(super) fn input(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        match self {
+            Head::Lm {
+                transform: Some(transform),
+                ..
+            } => transform.apply(x).map(Some),
+            Head::Lm { .. } => Ok(Some(x.clone())),
+            _ => Ok(None),
+        }
+    }
+
     /// The logits, from the normed stream and the pooler's output; `None` without a head.
     pub(super) fn apply(
         &self,

@@ -181,6 +181,40 @@ impl Transformer {
         })
     }
 
+    /// What tokens come in as, the site `embed` of every id, `[vocab, d_model]` (or another width, where they are factorised).
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn token_vectors(&self) -> Result<Tensor> {
+        self.embedded(self.embed.clone())
+    }
+
+    /// What the head compares its input with, `[vocab, width]`; `None` without a language-model head.
+    pub fn unembedding(&self) -> Option<&Tensor> {
+        self.head.unembedding()
+    }
+
+    /// What the head multiplies with [`Transformer::unembedding`], from the final norm's output `[rows, d_model]`: the same, or, in a
+    /// masked-LM head, its transform. `None` without a language-model head.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn head_input(&self, last: &Tensor) -> Result<Option<Tensor>> {
+        self.head.input(last)
+    }
+
+    /// Rows of the embedding matrix as block 0's sum takes them.
+    fn embedded(&self, rows: Tensor) -> Result<Tensor> {
+        let scaled = match self.spec.embed.scale {
+            1.0 => rows,
+            scale => (rows * scale)?,
+        };
+        match &self.project_in {
+            Some(linear) if self.spec.embed.project == Project::Tokens => linear.apply(&scaled),
+            _ => Ok(scaled),
+        }
+    }
+
     fn check(&self, batch: &Batch) -> Result<()> {
         if batch.longest() > self.spec.context {
             return Err(Error::TooLong {
@@ -222,16 +256,8 @@ impl Model for Transformer {
             visit(At { point, segments }, x, hook)
         };
         let ids = Tensor::new(batch.ids(), &Device::Cpu)?;
-        let mut x = self.embed.index_select(&ids, 0)?;
-        if self.spec.embed.scale != 1.0 {
-            x = (x * self.spec.embed.scale)?;
-        }
-        let before_sum = self.spec.embed.project == Project::Tokens;
-        let project = |x: Tensor| match &self.project_in {
-            Some(linear) => linear.apply(&x),
-            None => Ok(x),
-        };
-        let mut x = visit_at(Site::Embed, if before_sum { project(x)? } else { x })?;
+        let tokens = self.embedded(self.embed.index_select(&ids, 0)?)?;
+        let mut x = visit_at(Site::Embed, tokens)?;
         // transformers adds the type before the position; sums in f32 depend on the order.
         if let Some(token_type) = &self.token_type {
             x = x.broadcast_add(token_type)?;
@@ -245,7 +271,10 @@ impl Model for Transformer {
         if let Some(norm) = &self.embed_norm {
             x = norm.apply(&x)?;
         }
-        if before_sum { Ok(x) } else { project(x) }
+        match &self.project_in {
+            Some(linear) if self.spec.embed.project == Project::Sum => linear.apply(&x),
+            _ => Ok(x),
+        }
     }
 
     fn blocks(

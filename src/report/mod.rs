@@ -2,10 +2,12 @@
 
 pub mod checklist;
 pub mod curve;
+pub mod geometry;
 pub mod html;
 pub mod kinds;
 pub mod lens;
 pub mod map;
+pub mod nearest;
 pub mod notebook;
 pub mod probe;
 pub mod probe_charts;

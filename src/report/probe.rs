@@ -370,10 +370,16 @@ pub fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
-/// The title of the x axis and a tick for each layer: block numbers where the points are the residual stream's, else names.
+/// The title of the x axis and a tick for each layer.
 fn axis(layers: &[LayerResult]) -> (String, Vec<String>) {
-    let tick = |layer: &LayerResult| -> Option<String> {
-        let point: HookPoint = layer.hook_point.parse().ok()?;
+    let names: Vec<&str> = layers.iter().map(|l| l.hook_point.as_str()).collect();
+    layer_axis(&names)
+}
+
+/// The title of an axis of layers and a tick for each: block numbers where the points are the residual stream's, else names.
+pub(super) fn layer_axis(names: &[&str]) -> (String, Vec<String>) {
+    let tick = |name: &&str| -> Option<String> {
+        let point: HookPoint = name.parse().ok()?;
         match (point.site(), point.layer()) {
             (Site::ResidPost, Some(layer)) => Some(layer.to_string()),
             (Site::ResidPre, Some(0)) => Some("input".to_owned()),
@@ -381,14 +387,14 @@ fn axis(layers: &[LayerResult]) -> (String, Vec<String>) {
             _ => None,
         }
     };
-    match layers.iter().map(tick).collect() {
+    match names.iter().map(tick).collect() {
         Some(ticks) => (
             "resid_post of block (input: what block 0 reads)".to_owned(),
             ticks,
         ),
         None => (
             "hook point".to_owned(),
-            layers.iter().map(|l| l.hook_point.clone()).collect(),
+            names.iter().map(|name| (*name).to_owned()).collect(),
         ),
     }
 }

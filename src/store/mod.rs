@@ -18,7 +18,9 @@ mod schema;
 mod sentence;
 mod shard;
 mod source;
+mod text_vector;
 mod units;
+mod vector_file;
 mod verify;
 mod writer;
 
@@ -35,10 +37,12 @@ pub use manifest::{
 pub use merge::merge;
 pub use plan::Extraction;
 pub use pool::{Mode, Pool};
-pub use reader::{Run, Vectors};
+pub use reader::{RowTokens, Run, Vectors};
 pub use schema::{Dtype, Layout};
 pub use sentence::{SENTENCE_FILES, SentencePool};
 pub use source::{Census, Texts};
 pub use units::{TokenRows, Units, point_and_head};
+pub use text_vector::TextVectors;
+pub use vector_file::FileVectors;
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
 pub use writer::write_atomically;

@@ -30,6 +30,17 @@ pub struct Vectors {
     pub values: Vec<f32>,
 }
 
+/// Which token each row of a run without pooling is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowTokens {
+    /// Its place in its text, from 0.
+    pub positions: Vec<u32>,
+    /// Its vocabulary id.
+    pub ids: Vec<u32>,
+    /// The vocabulary's own spelling of it.
+    pub tokens: Vec<String>,
+}
+
 impl Vectors {
     /// The number of rows.
     pub fn rows(&self) -> usize {
@@ -215,14 +226,44 @@ impl Run {
     /// # Errors
     /// As [`Run::vectors`], for damage.
     pub fn examples(&self) -> Result<Vec<u32>> {
-        let mut examples = Vec::new();
-        self.each_array(&self.manifest.shards, "example", |path, array| {
-            let array = array.as_primitive_opt::<UInt32Type>();
-            let array = array.ok_or_else(|| damaged(path, "example"))?;
-            examples.extend_from_slice(array.values());
+        self.numbers("example")
+    }
+
+    /// The token of each row; `None` in a pooled run, whose rows are texts.
+    ///
+    /// # Errors
+    /// As [`Run::vectors`], for damage.
+    pub fn row_tokens(&self) -> Result<Option<RowTokens>> {
+        if self.manifest.plan.pool != Pool::None {
+            return Ok(None);
+        }
+        let shards = &self.manifest.shards;
+        let mut found = RowTokens {
+            positions: self.numbers("position")?,
+            ids: self.numbers("token_id")?,
+            tokens: Vec::new(),
+        };
+        self.each_array(shards, "token", |path, array| {
+            let texts = array.as_string_opt::<i32>();
+            let texts = texts.ok_or_else(|| damaged(path, "token"))?.iter();
+            found
+                .tokens
+                .extend(texts.map(|t| t.unwrap_or_default().to_owned()));
             Ok(())
         })?;
-        Ok(examples)
+        Ok(Some(found))
+    }
+
+    /// A column of whole numbers that every row has.
+    fn numbers(&self, name: &str) -> Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        self.each_array(&self.manifest.shards, name, |path, array| {
+            let array = array.as_primitive_opt::<UInt32Type>();
+            let array = array.ok_or_else(|| damaged(path, name))?;
+            numbers.extend_from_slice(array.values());
+            Ok(())
+        })?;
+        Ok(numbers)
     }
 
     /// Calls `take` with a column of these shards, piece by piece, and checks that each shard has the rows that it should.

@@ -5,6 +5,7 @@ mod bos;
 mod build;
 mod class;
 mod files;
+mod one;
 mod settings;
 mod spans;
 mod vocabulary;

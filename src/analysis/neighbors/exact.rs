@@ -36,6 +36,7 @@ pub fn nearest(
     without: &[Option<usize>],
 ) -> Result<Vec<Vec<Neighbor>>> {
     check(space, queries, k)?;
+    let k = k.min(space.rows());
     let blocks: Vec<&[Query]> = queries.chunks(QUERIES).collect();
     let found: Vec<Vec<Vec<Neighbor>>> = blocks
         .into_par_iter()
@@ -55,15 +56,13 @@ pub fn nearest(
 pub fn neighbor_graph(space: &Space, k: usize) -> Result<Vec<Vec<Neighbor>>> {
     check(space, &[], k)?;
     let n = space.rows();
+    let k = k.min(n);
     let found: Vec<Vec<Vec<Neighbor>>> = (0..n.div_ceil(QUERIES))
         .into_par_iter()
         .map(|block| {
             let first = block * QUERIES;
             let queries: Vec<Query> = (first..n.min(first + QUERIES))
-                .map(|row| Query {
-                    vector: space.own_query(row),
-                    local: 0.0,
-                })
+                .map(|row| space.row_query(row))
                 .collect();
             of_block(space, &queries, k, &|i| Some(first + i))
         })
@@ -106,7 +105,7 @@ fn plain(space: &Space) -> Space {
     plain
 }
 
-fn check(space: &Space, queries: &[Query], k: usize) -> Result<()> {
+pub(super) fn check(space: &Space, queries: &[Query], k: usize) -> Result<()> {
     if k == 0 {
         return Err(Error::BadParameter {
             name: "k",
@@ -217,9 +216,7 @@ fn of_block(
 fn most_norm(space: &Space) -> f64 {
     match space.metric {
         Metric::Cosine => 1.0,
-        _ => (0..space.rows())
-            .map(|r| super::space::norm(space.rows.row(r)))
-            .fold(0.0, f64::max),
+        _ => space.norms.iter().copied().fold(0.0, f64::max),
     }
 }
 
@@ -238,7 +235,7 @@ fn chosen(
     let mut found = scored(space, query, candidates);
     found.truncate(asked);
     // What a key may be off by: its rounding grows with the root of the number of products in it.
-    let length = super::space::norm(&query.vector).max(1e-30);
+    let length = query.length.max(1e-30);
     let root = (query.vector.len() as f64).sqrt();
     let off = f64::from(f32::EPSILON) * root * (length * most + most * most / 2.0);
     let left_out = best.found.iter().map(|f| f.0).fold(f32::INFINITY, f32::min);
@@ -262,15 +259,12 @@ fn key_of(space: &Space, query: &Query, found: &Neighbor) -> f64 {
             (found.score + query.local) / if space.bias[row] == 0.0 { 1.0 } else { 2.0 }
         }
         Metric::Dot => found.score,
-        Metric::Euclid => {
-            let length = super::space::norm(&query.vector);
-            (length * length - found.score * found.score) / 2.0
-        }
+        Metric::Euclid => (query.length * query.length - found.score * found.score) / 2.0,
     }
 }
 
 /// Rows with their scores, nearest first, equal ones by row number.
-fn scored(space: &Space, query: &Query, rows: Vec<u32>) -> Vec<Neighbor> {
+pub(super) fn scored(space: &Space, query: &Query, rows: Vec<u32>) -> Vec<Neighbor> {
     let mut found: Vec<Neighbor> = rows
         .into_iter()
         .map(|row| Neighbor {
@@ -291,8 +285,8 @@ fn scored(space: &Space, query: &Query, rows: Vec<u32>) -> Vec<Neighbor> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::correction::Correction;
     use super::super::rows::Rows;
-    use super::super::space::Correction;
     use super::*;
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};

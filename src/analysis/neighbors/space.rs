@@ -1,15 +1,16 @@
 //! A space to search: rows under a metric and a correction, equal rows as one.
 
+use super::baseline::{Baseline, Pairs, baseline};
+use super::correction::{Change, Correction};
 use super::rows::{Rows, dot};
-use crate::analysis::reduce::Pca;
 use crate::error::{Error, Result};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hasher};
 
 /// How near two vectors are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// The cosine of their angle; more is nearer.
@@ -20,40 +21,8 @@ pub enum Metric {
     Euclid,
 }
 
-/// What is done about a space whose vectors all point one way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Correction {
-    /// Nothing.
-    None,
-    /// The mean of the space is taken off.
-    Center,
-    /// The mean is taken off and each feature divided by its standard deviation.
-    Standardize,
-    /// All but the top (Mu & Viswanath 2018): the mean and the first max(1, d / 100) principal directions are taken off.
-    Abtt,
-    /// Cross-domain similarity local scaling (Conneau et al. 2018): twice the cosine, less the mean cosine of each of the two to its
-    /// 10 nearest rows, so that hubs are near to nobody.
-    Csls,
-}
-
 /// Neighbours that the local scaling of [`Correction::Csls`] averages over.
 pub(super) const CSLS_NEIGHBORS: usize = 10;
-
-/// Cosines of random pairs of different rows: what a score is to be held against.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Baseline {
-    /// How many pairs were drawn.
-    pub pairs: usize,
-    /// Their mean cosine before the correction.
-    pub uncorrected_mean: f64,
-    /// Their mean cosine.
-    pub mean: f64,
-    /// The standard deviation of the cosines.
-    pub sd: f64,
-    /// The cosine that 99 in 100 pairs stay below.
-    pub p99: f64,
-}
 
 /// Rows ready to be searched.
 #[derive(Debug, Clone)]
@@ -65,7 +34,7 @@ pub struct Space {
     /// A row's key for a query is `query · row * scale + bias`; the largest is the nearest.
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
-    norms: Vec<f64>,
+    pub(super) norms: Vec<f64>,
     change: Change,
     /// For each different row, those given rows that are it, in ascending order.
     members: Vec<Vec<u32>>,
@@ -77,17 +46,20 @@ pub struct Space {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     pub(super) vector: Vec<f32>,
+    /// Its norm.
+    pub(super) length: f64,
     /// For CSLS, its mean cosine to its nearest rows.
     pub(super) local: f64,
 }
 
-/// The affine map of a correction.
-#[derive(Debug, Clone)]
-struct Change {
-    mean: Option<Vec<f64>>,
-    sd: Option<Vec<f64>>,
-    /// Unit directions that are taken off.
-    directions: Vec<Vec<f64>>,
+impl Query {
+    fn new(vector: Vec<f32>) -> Self {
+        Self {
+            length: norm(&vector),
+            vector,
+            local: 0.0,
+        }
+    }
 }
 
 impl Space {
@@ -102,7 +74,7 @@ impl Space {
         let firsts: Vec<usize> = members.iter().map(|m| m[0] as usize).collect();
         let kept = given.select(&firsts);
         let uncorrected = Pairs::drawn(kept.rows(), seed).cosines(&kept);
-        let change = Change::of(&kept, metric, correction)?;
+        let change = Change::learned(&kept, metric, correction)?;
         let rows = change.rows(kept);
         let norms: Vec<f64> = (0..rows.rows()).map(|r| norm(rows.row(r))).collect();
         if metric == Metric::Cosine
@@ -146,39 +118,96 @@ impl Space {
     /// A given vector in the coordinates of the space.
     ///
     /// # Errors
-    /// [`Error::BadParameter`] for another width, for a vector without direction where directions matter; [`Error::NotFinite`].
+    /// As [`Space::sum`].
     pub fn query(&self, vector: &[f32]) -> Result<Query> {
-        if vector.len() != self.rows.cols() {
+        self.sum(&[(1.0, vector)])
+    }
+
+    /// A sum of vectors with factors in the coordinates of the space. Under [`Metric::Cosine`] each vector is corrected and made of length
+    /// one before it counts (3CosAdd, Levy & Goldberg 2014), under [`Metric::Dot`] corrected; under [`Metric::Euclid`] the sum is corrected.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] for another width, for a vector or sum without direction where directions matter; [`Error::NotFinite`].
+    pub fn sum(&self, parts: &[(f64, &[f32])]) -> Result<Query> {
+        self.check(parts)?;
+        let late = self.metric == Metric::Euclid;
+        let mut sum = vec![0.0f64; self.rows.cols()];
+        for (factor, vector) in parts {
+            let mut part = match late {
+                true => vector.iter().map(|v| f64::from(*v)).collect(),
+                false => self.change.of(vector, true),
+            };
+            if self.metric == Metric::Cosine {
+                to_unit(&mut part)?;
+            }
+            sum.iter_mut().zip(part).for_each(|(s, v)| *s += factor * v);
+        }
+        if late {
+            let sum32: Vec<f32> = sum.iter().map(|v| *v as f32).collect();
+            sum = self.change.of(&sum32, true);
+        }
+        self.finished(sum)
+    }
+
+    /// A difference of points, such as a probe's direction, in the coordinates of the space: no mean is taken off.
+    ///
+    /// # Errors
+    /// As [`Space::sum`]; [`Error::BadParameter`] under [`Metric::Euclid`].
+    pub fn direction(&self, vector: &[f32]) -> Result<Query> {
+        self.check(&[(1.0, vector)])?;
+        if self.metric == Metric::Euclid {
             return Err(Error::BadParameter {
-                name: "query",
-                value: format!("{} numbers", vector.len()),
-                problem: format!("the rows of the space have {}", self.rows.cols()),
+                name: "metric",
+                value: "euclid".to_owned(),
+                problem: "a direction has no distance to a point; give cosine or dot".to_owned(),
             });
         }
-        let vector = self.change.rows(Rows::new(vector.len(), vector.to_vec())?);
-        let length = norm(vector.row(0));
-        let vector = match self.metric {
-            Metric::Cosine if length == 0.0 => {
+        self.finished(self.change.of(vector, false))
+    }
+
+    fn check(&self, parts: &[(f64, &[f32])]) -> Result<()> {
+        for (_, vector) in parts {
+            if vector.len() != self.rows.cols() {
                 return Err(Error::BadParameter {
                     name: "query",
-                    value: "a zero vector".to_owned(),
-                    problem: "it has no direction, and so no cosine; give another one, or --metric euclid".to_owned(),
+                    value: format!("{} numbers", vector.len()),
+                    problem: format!("the rows of the space have {}", self.rows.cols()),
                 });
             }
-            Metric::Cosine => {
-                let unit = |v: &f32| (f64::from(*v) / length) as f32;
-                vector.row(0).iter().map(unit).collect()
+            if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite {
+                    place: format!("query, feature {at}"),
+                    value: f64::from(vector[at]),
+                });
             }
-            Metric::Dot | Metric::Euclid => vector.row(0).to_vec(),
-        };
-        let mut query = Query { vector, local: 0.0 };
+        }
+        Ok(())
+    }
+
+    fn finished(&self, mut vector: Vec<f64>) -> Result<Query> {
+        if self.metric == Metric::Cosine {
+            to_unit(&mut vector)?;
+        }
+        let vector: Vec<f32> = vector.iter().map(|v| *v as f32).collect();
+        if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NotFinite {
+                place: format!("query, feature {at}, in the coordinates of the space"),
+                value: f64::from(vector[at]),
+            });
+        }
+        let mut query = Query::new(vector);
         if self.correction == Correction::Csls {
             query.local = super::exact::local_mean(self, &query)?;
         }
         Ok(query)
     }
 
-    /// One of the different rows as a query, its local mean left at what ranks the same.
+    /// One of the different rows as a query; of CSLS, its scores are off by one number for all rows, which ranks the same.
+    pub fn row_query(&self, row: usize) -> Query {
+        Query::new(self.own_query(row))
+    }
+
+    /// The coordinates of a row as a query.
     pub(super) fn own_query(&self, row: usize) -> Vec<f32> {
         match self.metric {
             Metric::Cosine => {
@@ -234,7 +263,7 @@ impl Space {
         let found = self.rows.row(row);
         match self.metric {
             Metric::Cosine => {
-                let cosine = dot(&query.vector, found) / self.norms[row] / norm(&query.vector);
+                let cosine = dot(&query.vector, found) / self.norms[row] / query.length;
                 match self.correction {
                     Correction::Csls => {
                         2.0 * cosine - query.local + 2.0 * f64::from(self.bias[row])
@@ -294,21 +323,51 @@ fn zero_row(row: usize, correction: Correction) -> Error {
     }
 }
 
-/// Which given rows are equal, number for number.
+fn to_unit(vector: &mut [f64]) -> Result<()> {
+    let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+    if length == 0.0 {
+        return Err(Error::BadParameter {
+            name: "query",
+            value: "a zero vector".to_owned(),
+            problem: "it has no direction, and so no cosine; give another one, or --metric euclid"
+                .to_owned(),
+        });
+    }
+    vector.iter_mut().for_each(|v| *v /= length);
+    Ok(())
+}
+
+/// Which given rows are equal, number for number (-0 is 0).
 fn different(given: &Rows) -> (Vec<Vec<u32>>, Vec<u32>) {
-    let mut seen: HashMap<Vec<u32>, u32> = HashMap::with_capacity(given.rows());
+    let mut seen: HashMap<u64, u32> = HashMap::with_capacity(given.rows());
     let mut members: Vec<Vec<u32>> = Vec::new();
     let of_given = (0..given.rows())
         .map(|row| {
+            let numbers = given.row(row);
+            let mut hasher = DefaultHasher::new();
             // Adding zero makes -0 and 0 one.
-            let bits = given.row(row).iter().map(|v| (v + 0.0).to_bits()).collect();
-            let next = members.len() as u32;
-            let own = *seen.entry(bits).or_insert(next);
-            match members.get_mut(own as usize) {
-                Some(members) => members.push(row as u32),
-                None => members.push(vec![row as u32]),
+            numbers
+                .iter()
+                .for_each(|v| hasher.write_u32((v + 0.0).to_bits()));
+            let mut key = hasher.finish();
+            loop {
+                match seen.entry(key) {
+                    Entry::Vacant(free) => {
+                        free.insert(members.len() as u32);
+                        members.push(vec![row as u32]);
+                        return members.len() as u32 - 1;
+                    }
+                    Entry::Occupied(own) => {
+                        let own = *own.get();
+                        if given.row(members[own as usize][0] as usize) == numbers {
+                            members[own as usize].push(row as u32);
+                            return own;
+                        }
+                    }
+                }
+                // Another row of the same hash.
+                key = key.wrapping_add(1);
             }
-            own
         })
         .collect();
     (members, of_given)
@@ -316,117 +375,4 @@ fn different(given: &Rows) -> (Vec<Vec<u32>>, Vec<u32>) {
 
 pub(super) fn norm(row: &[f32]) -> f64 {
     dot(row, row).sqrt()
-}
-
-impl Change {
-    fn of(rows: &Rows, metric: Metric, correction: Correction) -> Result<Self> {
-        let mut change = Self {
-            mean: None,
-            sd: None,
-            directions: Vec::new(),
-        };
-        let centred = matches!(
-            correction,
-            Correction::Center | Correction::Standardize | Correction::Abtt
-        );
-        // Distances do not change when the mean is taken off, and lose less to rounding.
-        if centred || metric == Metric::Euclid {
-            change.mean = Some(rows.means());
-        }
-        if correction == Correction::Standardize {
-            let mean = rows.means();
-            let mut sums = vec![0.0; rows.cols()];
-            for row in 0..rows.rows() {
-                for ((sum, v), m) in sums.iter_mut().zip(rows.row(row)).zip(&mean) {
-                    *sum += (f64::from(*v) - m).powi(2);
-                }
-            }
-            // A feature that never changes stays at zero.
-            let sd = |sum: &f64| match (sum / rows.rows() as f64).sqrt() {
-                0.0 => 1.0,
-                sd => sd,
-            };
-            change.sd = Some(sums.iter().map(sd).collect());
-        }
-        if correction == Correction::Abtt {
-            let count = (rows.cols() / 100).max(1);
-            let pca = Pca::fit(rows, count)?;
-            let kept = 0..pca.components.rows();
-            change.directions = kept.map(|i| pca.components.row(i).to_vec()).collect();
-        }
-        Ok(change)
-    }
-
-    fn rows(&self, rows: Rows) -> Rows {
-        let Some(mean) = &self.mean else { return rows };
-        let cols = rows.cols();
-        let mut data = Vec::with_capacity(rows.as_slice().len());
-        for row in rows.as_slice().chunks_exact(cols) {
-            let mut wide: Vec<f64> = row
-                .iter()
-                .zip(mean)
-                .map(|(v, m)| f64::from(*v) - m)
-                .collect();
-            if let Some(sd) = &self.sd {
-                wide.iter_mut().zip(sd).for_each(|(v, s)| *v /= s);
-            }
-            for direction in &self.directions {
-                let along: f64 = wide.iter().zip(direction).map(|(v, d)| v * d).sum();
-                wide.iter_mut()
-                    .zip(direction)
-                    .for_each(|(v, d)| *v -= along * d);
-            }
-            data.extend(wide.iter().map(|v| *v as f32));
-        }
-        // Finite numbers less finite means may overflow f32 only where the rows nearly did.
-        Rows::new(cols, data).unwrap_or(rows)
-    }
-}
-
-/// Random pairs of different rows.
-struct Pairs(Vec<(usize, usize)>);
-
-impl Pairs {
-    fn drawn(rows: usize, seed: u64) -> Self {
-        const PAIRS: usize = 10_000;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut pair = || {
-            let a = rng.random_range(0..rows);
-            let b = rng.random_range(0..rows - 1);
-            (a, b + usize::from(b >= a))
-        };
-        match rows {
-            0 | 1 => Self(Vec::new()),
-            _ => Self((0..PAIRS).map(|_| pair()).collect()),
-        }
-    }
-
-    /// Cosines of those pairs that have one.
-    fn cosines(&self, rows: &Rows) -> Vec<f64> {
-        let pairs = self.0.iter();
-        pairs
-            .map(|(a, b)| {
-                let (a, b) = (rows.row(*a), rows.row(*b));
-                dot(a, b) / norm(a) / norm(b)
-            })
-            .filter(|c| c.is_finite())
-            .collect()
-    }
-}
-
-fn baseline(uncorrected: &[f64], mut cosines: Vec<f64>) -> Baseline {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    let own = mean(&cosines);
-    let variance = cosines.iter().map(|c| (c - own).powi(2)).sum::<f64>() / cosines.len() as f64;
-    cosines.sort_by(f64::total_cmp);
-    Baseline {
-        pairs: cosines.len(),
-        uncorrected_mean: mean(uncorrected),
-        mean: own,
-        sd: variance.sqrt(),
-        p99: match cosines.len() {
-            0 => f64::NAN,
-            n => cosines[(n - 1) * 99 / 100],
-        },
-    }
 }

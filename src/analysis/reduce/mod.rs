@@ -1,6 +1,8 @@
 //! Fewer dimensions: projections of rows.
 
 mod align;
+mod covariance;
+mod eigen;
 mod graph;
 mod map;
 mod pacmap;
@@ -17,6 +19,8 @@ pub use align::{aligned, procrustes};
 pub use graph::Graph;
 pub use map::{Map, MapParams, Method, Shares, draw};
 pub use pacmap::{PacmapParams, pacmap};
+pub(crate) use covariance::covariance_lower;
+pub(crate) use eigen::{largest_eigen, symmetric_eigenvalues};
 pub use pca::Pca;
 pub use quality::{Agreement, Quality, agreement, quality};
 pub use stability::{Stability, stability};

@@ -1,17 +1,14 @@
 //! Principal components, exactly.
 
-use crate::analysis::eigen::eigen;
+use super::covariance::{TASK, covariance_lower};
+use super::eigen::largest_eigen;
 use crate::analysis::matrix::Matrix;
 use crate::analysis::neighbors::Rows;
 use crate::error::{Error, Result};
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{BlockStructure, matmul as triangular_matmul};
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use serde::Serialize;
-
-/// Rows in a task: a sum of this many products in `f32` is off by less than a millionth; sums over tasks are `f64`.
-const TASK: usize = 1024;
 
 /// The principal components of some rows.
 #[derive(Debug, Clone, Serialize)]
@@ -132,52 +129,10 @@ type Found = (Vec<f64>, Matrix, f64);
 
 fn of_features(rows: &Rows, mean: &[f64], count: usize) -> Result<Found> {
     let d = rows.cols();
-    // Few enough partial sums to be held, cut by the shape alone.
-    let parts = rows.rows().div_ceil(TASK);
-    let together = parts.div_ceil(16);
-    let sums: Vec<Vec<f64>> = rows
-        .as_slice()
-        .par_chunks(TASK * d * together)
-        .map(|group| {
-            let mut sum = vec![0.0f64; d * d];
-            let mut product = Mat::<f32>::zeros(d, d);
-            for part in group.chunks(TASK * d) {
-                let part = centred(part, mean);
-                let x = MatRef::from_row_major_slice(&part, part.len() / d, d);
-                triangular_matmul(
-                    product.as_mut(),
-                    BlockStructure::TriangularLower,
-                    Accum::Replace,
-                    x.transpose(),
-                    BlockStructure::Rectangular,
-                    x,
-                    BlockStructure::Rectangular,
-                    1.0,
-                    Par::Seq,
-                );
-                for (col, sum) in sum.chunks_exact_mut(d).enumerate() {
-                    let below = product.col_as_slice(col)[col..].iter();
-                    sum[col..]
-                        .iter_mut()
-                        .zip(below)
-                        .for_each(|(s, p)| *s += f64::from(*p));
-                }
-            }
-            sum
-        })
-        .collect();
-    let mut lower = Mat::<f64>::zeros(d, d);
-    for sum in &sums {
-        for (col, sum) in sum.chunks_exact(d).enumerate() {
-            let pairs = lower.col_as_slice_mut(col)[col..].iter_mut();
-            pairs.zip(&sum[col..]).for_each(|(l, s)| *l += s);
-        }
-    }
+    let lower = covariance_lower(rows, mean);
     let total = (0..d).map(|i| lower[(i, i)]).sum();
-    let (values, vectors) = eigen(lower.as_ref(), "components")?;
-    let kept = count.min(d);
-    let components = Matrix::from_fn(kept, d, |i, j| vectors[(j, d - 1 - i)]);
-    let values = (0..kept).map(|i| values[d - 1 - i]).collect();
+    let (values, vectors) = largest_eigen(lower.as_ref(), count)?;
+    let components = Matrix::from_fn(values.len(), d, |i, j| vectors[(j, i)]);
     Ok((values, signed(components), total))
 }
 
@@ -186,18 +141,15 @@ fn of_rows(rows: &Rows, mean: &[f64], count: usize) -> Result<Found> {
     let x = Matrix::from_fn(n, d, |i, j| f64::from(rows.row(i)[j]) - mean[j]);
     let gram = x.row_gram();
     let total = (0..n).map(|i| gram.at(i, i)).sum();
-    let (values, vectors) = eigen(gram.view(), "components")?;
-    // The mean took one dimension; what else rounding leaves is none either.
-    let most = values.last().copied().unwrap_or(0.0);
-    let real = values.iter().filter(|v| **v > 1e-12 * most).count();
-    let kept = count.min(real).min(n - 1);
-    let along = Matrix::from_fn(n, kept, |i, j| {
-        vectors[(i, n - 1 - j)] / values[n - 1 - j].sqrt()
-    });
+    // The mean took one dimension.
+    let (values, vectors) = largest_eigen(gram.view(), count.min(n - 1))?;
+    // What else rounding leaves is none either.
+    let most = values.first().copied().unwrap_or(0.0);
+    let kept = values.iter().take_while(|v| **v > 1e-12 * most).count();
+    let along = Matrix::from_fn(n, kept, |i, j| vectors[(i, j)] / values[j].sqrt());
     let directions = x.transposed_times(&along)?;
     let components = Matrix::from_fn(kept, d, |i, j| directions.at(j, i));
-    let values = (0..kept).map(|i| values[n - 1 - i]).collect();
-    Ok((values, signed(components), total))
+    Ok((values[..kept].to_vec(), signed(components), total))
 }
 
 /// Of each direction, the entry of largest size is made positive (the first such entry): scikit-learn's rule since 1.5.
