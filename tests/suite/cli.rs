@@ -26,7 +26,10 @@ fn from_texts_to_a_probe_per_layer() {
             table.contains("accuracy") && table.contains("majority") && table.contains("shuffled")
         );
         let folder = desk.join(format!("{model}-probe"));
-        let names: Vec<String> = files(&folder).into_iter().map(|f| f.0).collect();
+        let entries = fs::read_dir(&folder).unwrap();
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
+        names.sort();
         assert_eq!(
             names,
             [
@@ -39,7 +42,8 @@ fn from_texts_to_a_probe_per_layer() {
                 "confusion.parquet",
                 "confusion.png",
                 "confusion.svg",
-                "probe.json"
+                "probe.json",
+                "probes"
             ]
         );
         assert!(

@@ -180,7 +180,7 @@ fn bad_labels_are_refused_in_one_sentence() {
     assert!(refused("--label rare --lambda 0").starts_with("error: lambda = 0"));
     assert!(refused("--label rare --split-column constant").contains("same"));
     plumb_ok(desk, "extract --model bert --data data.csv --out tokens");
-    assert!(plumb_refuses(desk, "probe tokens --label rare").contains("--pool"));
+    assert!(plumb_refuses(desk, "probe tokens --label rare --unit text").contains("--pool"));
 }
 
 #[test]
