@@ -13,7 +13,7 @@ use crate::store::Run;
 use indicatif::ProgressBar;
 use std::path::PathBuf;
 
-/// Measure the space of every hook point of a run, and compare them with each other or with those of another run.
+/// Measure the space of each layer of a run, and how alike layers or runs are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

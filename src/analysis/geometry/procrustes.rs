@@ -71,7 +71,7 @@ mod tests {
         let own = Shape::of(&rows).unwrap();
         let same: Vec<usize> = (0..20).collect();
         assert!((own.similarity(&turned, &same).unwrap() - 1.0).abs() < 1e-6);
-        let other: Vec<usize> = (0..20).rev().collect();
+        let other: Vec<usize> = (0..20).map(|i| (i * 7 + 3) % 20).collect();
         assert!(own.similarity(&turned, &other).unwrap() < 0.9);
         let flat = Shape::of(&Rows::new(3, vec![2.0; 60]).unwrap()).unwrap();
         assert_eq!(own.similarity(&flat, &same).unwrap(), 0.0);

@@ -89,7 +89,11 @@ impl Hnsw {
                     let found: Vec<u32> =
                         found.filter(|r| *r as usize != sample[i]).take(K).collect();
                     let hits = exact[i].iter().filter(|e| found.contains(&e.row)).count();
-                    hits as f64 / exact[i].len().max(1) as f64
+                    match exact[i].len() {
+                        // Nothing was missed.
+                        0 => 1.0,
+                        n => hits as f64 / n as f64,
+                    }
                 })
                 .collect();
             let recall = mean_with_interval(&shares, demand.seed)?;
