@@ -97,7 +97,10 @@ pub(super) fn legend(
     }
     if !chart.hollow_label.is_empty() {
         let name = NAME.shorten(&chart.hollow_label, scene.width / 2.0);
-        let (x, y) = cursor.take(18.0 + NAME.width(&name) + 18.0);
+        // After a scale, away from its last number.
+        let gap = if values.is_some() { 16.0 } else { 0.0 };
+        let (x, y) = cursor.take(gap + 18.0 + NAME.width(&name) + 18.0);
+        let x = x + gap;
         outline(scene, (x + 7.0, y), 5.0, MUTED, 0);
         outline(scene, (x + 7.0, y), 2.75, PAPER, 0);
         NAME.middle(scene, name, (x + 18.0, y), HPos::Left);
