@@ -163,6 +163,13 @@ pub enum Error {
         check: &'static str,
         problem: String,
     },
+    /// A candidate that differs from its baseline by more than it may.
+    #[error("the gate is closed: {failed} of {of} checks failed, the first is {first}")]
+    GateClosed {
+        failed: usize,
+        of: usize,
+        first: String,
+    },
     /// A parameter out of its range.
     #[error("{name} = {value}: {problem}")]
     BadParameter {

@@ -173,7 +173,7 @@ fn standard_deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 /// The quantile of sorted values, interpolated linearly (NumPy's default; type 7 of Hyndman & Fan 1996).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let place = q * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     sorted[below] + (place - place.floor()) * (sorted[above] - sorted[below])

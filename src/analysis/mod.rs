@@ -1,6 +1,7 @@
 //! Numbers from activations: checked parameters in, a result struct out; no files, no drawing.
 
 pub mod calibration;
+pub mod drift;
 mod eigen;
 pub mod geometry;
 pub mod inference;

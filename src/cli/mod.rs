@@ -6,7 +6,10 @@
 mod again;
 mod completions;
 mod demo;
+mod divide;
+mod drift;
 mod extract;
+mod gate;
 mod geometry;
 mod inspect;
 mod lens;
@@ -58,6 +61,8 @@ enum Command {
     Lens(lens::Args),
     Nearest(nearest::Args),
     Geometry(geometry::Args),
+    Drift(Box<drift::Args>),
+    Gate(gate::Args),
     Report(report::Args),
     Notebook(notebook::Args),
     Models(models::Args),
@@ -100,6 +105,18 @@ fn run(args: Args) -> anyhow::Result<String> {
         Command::Lens(args) => lens::run(&args),
         Command::Nearest(args) => nearest::run(args),
         Command::Geometry(args) => geometry::run(args),
+        Command::Drift(args) => drift::run(*args),
+        Command::Gate(args) => {
+            let outcome = gate::run(&args)?;
+            match outcome.failed {
+                None => Ok(outcome.result),
+                Some(error) => {
+                    // What was found is the result also where it closes the gate.
+                    print(&outcome.result);
+                    Err(error.into())
+                }
+            }
+        }
         Command::Report(args) => report::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Models(args) => models::run(&args),

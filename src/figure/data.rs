@@ -39,7 +39,7 @@ impl Column {
 }
 
 /// The rows of a figure as a Parquet file: for lines `series`, `role` (`headline`, `control` or `reference`), `x`, `x_tick`, `y`, `low`, `high`;
-/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`, `hollow` (1 or 0); for cells `row`, `column`, `value`, `text`; for tokens `text`, `position`, `token`, `value`, `label`. The title, the names of the axes and the footer are in the
+/// for points `panel`, `x`, `y`, `category`, `value`, `label`, `note`, `hollow` (1 or 0), and for arrows, which are the points where they end, `from_x` and `from_y`; for cells `row`, `column`, `value`, `text`; for tokens `text`, `position`, `token`, `value`, `label`. The title, the names of the axes and the footer are in the
 /// file's metadata.
 ///
 /// # Errors
@@ -134,9 +134,17 @@ fn line(chart: &LineChart) -> (Columns, Vec<(&'static str, String)>) {
 }
 
 fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
+    // An arrow is the point where it ends, with the place that it comes from.
+    let ends: Vec<Vec<super::Point>> = chart.panels.iter().map(heads).collect();
     let rows = || {
-        let panels = chart.panels.iter();
-        panels.flat_map(|panel| panel.points.iter().map(move |point| (panel, point)))
+        let panels = chart.panels.iter().zip(&ends);
+        panels.flat_map(|(panel, ends)| {
+            panel
+                .points
+                .iter()
+                .chain(ends)
+                .map(move |point| (panel, point))
+        })
     };
     let category = |color: PointColor| match color {
         PointColor::Category(i) => chart.categories.get(i).map(String::as_str),
@@ -146,7 +154,7 @@ fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
         PointColor::Value(value) => Some(value),
         PointColor::Category(_) => None,
     };
-    let columns = vec![
+    let mut columns = vec![
         (
             "panel",
             Column::text(rows().map(|(panel, _)| Some(panel.title.as_str()))),
@@ -168,6 +176,17 @@ fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
             Column::number(rows().map(|(_, p)| Some(f64::from(u8::from(p.hollow))))),
         ),
     ];
+    if ends.iter().any(|e| !e.is_empty()) {
+        let from = |part: fn((f64, f64)) -> f64| {
+            let panels = chart.panels.iter();
+            Column::number(panels.flat_map(move |panel| {
+                let none = panel.points.iter().map(|_| None);
+                none.chain(panel.arrows.iter().map(move |a| Some(part(a.from))))
+            }))
+        };
+        columns.push(("from_x", from(|p| p.0)));
+        columns.push(("from_y", from(|p| p.1)));
+    }
     let label = |name: fn(&super::Panel) -> &String| {
         chart.panels.first().map(name).cloned().unwrap_or_default()
     };
@@ -181,6 +200,20 @@ fn scatter(chart: &ScatterChart) -> (Columns, Vec<(&'static str, String)>) {
         ("data", chart.footer.data.clone()),
     ];
     (columns, about)
+}
+
+/// The points where a panel's arrows end.
+fn heads(panel: &super::Panel) -> Vec<super::Point> {
+    let arrows = panel.arrows.iter();
+    arrows
+        .map(|arrow| super::Point {
+            x: arrow.to.0,
+            y: arrow.to.1,
+            color: PointColor::Category(arrow.category),
+            note: arrow.note.clone(),
+            ..super::Point::default()
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn mark(
     rim: Option<RGBColor>,
 ) {
     let (color, shape) = match point.color {
-        PointColor::Category(i) => (PALETTE[i % PALETTE.len()], i % 5),
+        PointColor::Category(i) => (category_color(i), i % 5),
         PointColor::Value(value) => (value_color(value, values), 0),
     };
     if let Some(rim) = rim {
@@ -32,6 +32,11 @@ pub(super) fn mark(
     if point.hollow {
         outline(scene, center, radius * 0.55, PAPER, shape);
     }
+}
+
+/// The colour of a category.
+pub(super) fn category_color(category: usize) -> RGBColor {
+    PALETTE[category % PALETTE.len()]
 }
 
 fn value_color(value: f64, values: Option<Range>) -> RGBColor {

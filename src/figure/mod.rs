@@ -123,6 +123,21 @@ pub struct Panel {
     pub y_label: String,
     /// The points; one that is not finite is left out.
     pub points: Vec<Point>,
+    /// Movements, under the points; one that is not finite at both ends is left out.
+    pub arrows: Vec<Arrow>,
+}
+
+/// A movement in a [`Panel`], from a dot to a head.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Arrow {
+    /// Where it begins.
+    pub from: (f64, f64),
+    /// Where it ends.
+    pub to: (f64, f64),
+    /// An index into [`ScatterChart::categories`].
+    pub category: usize,
+    /// What is said of it while it is pointed at.
+    pub note: Option<String>,
 }
 
 /// One point of a [`Panel`].

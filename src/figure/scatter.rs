@@ -2,12 +2,12 @@
 
 use super::axis::{Range, Ticks, ticks};
 use super::frame::{self, Letters, NAME, Plot};
-use super::legend::{legend, mark};
+use super::legend::{category_color, legend, mark};
 use super::place::{Frame, beside};
 use super::scene::{Place, Scene};
 use super::text::clean;
 use super::theme::{HAIRLINE, INK, LABEL_SIZE, MARGIN, MUTED, PAPER, translucent};
-use super::{Panel, PointColor, ScatterChart, refuse};
+use super::{Arrow, Panel, PointColor, ScatterChart, refuse};
 use crate::error::Result;
 use plotters::style::text_anchor::HPos;
 
@@ -88,9 +88,12 @@ fn check(chart: &ScatterChart) -> Result<()> {
             (PointColor::Category(i), n) => (i >= n).then_some(i),
         }
     });
+    let arrows = chart.panels.iter().flat_map(|p| &p.arrows);
+    let mut named = arrows.map(|a| a.category);
+    let unnamed = unnamed.or_else(|| named.find(|i| *i > 0 && *i >= chart.categories.len()));
     match unnamed {
         Some(i) => refuse(format!(
-            "a point is of category {i}, but there are {} category names",
+            "a point or an arrow is of category {i}, but there are {} category names",
             chart.categories.len()
         )),
         None => Ok(()),
@@ -101,6 +104,15 @@ fn check(chart: &ScatterChart) -> Result<()> {
 fn finite(panel: &Panel) -> impl Iterator<Item = &super::Point> {
     let points = panel.points.iter();
     points.filter(|p| p.x.is_finite() && p.y.is_finite())
+}
+
+/// The arrows of a panel that have both ends.
+fn whole(panel: &Panel) -> impl Iterator<Item = &Arrow> {
+    let ends = |a: &&Arrow| [a.from.0, a.from.1, a.to.0, a.to.1];
+    panel
+        .arrows
+        .iter()
+        .filter(move |a| ends(a).iter().all(|v| v.is_finite()))
 }
 
 fn value_range(chart: &ScatterChart) -> Option<Range> {
@@ -115,10 +127,14 @@ fn value_range(chart: &ScatterChart) -> Option<Range> {
 /// The ranges of x and y of every panel.
 fn ranges(chart: &ScatterChart) -> Result<Vec<(Range, Range)>> {
     let of = |panels: &[Panel]| -> Result<Option<(Range, Range)>> {
-        let points = || panels.iter().flat_map(finite);
+        let points = || {
+            let ends = panels.iter().flat_map(whole).flat_map(|a| [a.from, a.to]);
+            let points = panels.iter().flat_map(finite);
+            points.map(|p| (p.x, p.y)).chain(ends)
+        };
         let (x, y) = (
-            Range::of(points().map(|p| p.x)),
-            Range::of(points().map(|p| p.y)),
+            Range::of(points().map(|p| p.0)),
+            Range::of(points().map(|p| p.1)),
         );
         match (x, y) {
             (Some(x), Some(y)) => Ok(Some((x.widened(0.05)?, y.widened(0.05)?))),
@@ -246,7 +262,35 @@ fn panel_row(
     end
 }
 
+/// A line from a small dot to a head; a movement shorter than its head is a dot.
+fn arrow(scene: &mut Scene, (from, to): (Place, Place), arrow: &Arrow) {
+    const WIDTH: f64 = 1.4;
+    const HEAD: f64 = 8.0;
+    let color = category_color(arrow.category);
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let length = dx.hypot(dy);
+    scene.disc(from, 2.2, color);
+    if length > HEAD {
+        let (ux, uy) = (dx / length, dy / length);
+        let back = (to.0 - HEAD * ux, to.1 - HEAD * uy);
+        scene.line(vec![from, back], color, WIDTH);
+        let side = |sign: f64| {
+            (
+                back.0 - sign * 0.42 * HEAD * uy,
+                back.1 + sign * 0.42 * HEAD * ux,
+            )
+        };
+        scene.area(vec![to, side(1.0), side(-1.0)], translucent(color, 1.0));
+    }
+    if let Some(note) = &arrow.note {
+        scene.note(note);
+    }
+}
+
 fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
+    for moved in whole(panel) {
+        arrow(scene, (plot.at(moved.from), plot.at(moved.to)), moved);
+    }
     let places: Vec<Place> = finite(panel).map(|p| plot.at((p.x, p.y))).collect();
     let crowded = places.len() > 3000;
     let rim = (!crowded).then_some(PAPER);
@@ -272,7 +316,7 @@ fn draw(scene: &mut Scene, plot: &Plot, panel: &Panel, layout: &Layout) {
             }
         }
     }
-    if places.is_empty() {
+    if places.is_empty() && whole(panel).next().is_none() {
         let middle = (
             (plot.frame.left + plot.frame.right) / 2.0,
             (plot.frame.top + plot.frame.bottom) / 2.0,

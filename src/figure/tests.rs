@@ -135,6 +135,7 @@ fn world(labels: bool) -> Figure {
             x_label: "longitude (°)".into(),
             y_label: "latitude (°)".into(),
             points,
+            ..Panel::default()
         }
     };
     Figure::Scatter(ScatterChart {
@@ -169,6 +170,7 @@ fn years() -> Figure {
             x_label: "component 1 (18 % of the variance)".into(),
             y_label: "component 2 (9 %)".into(),
             points: points.collect(),
+            ..Panel::default()
         }],
         color_label: "year".into(),
         footer: footer(),

@@ -3,12 +3,13 @@
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::families::family_of;
-use super::precision::{Precision, Rounded};
+use super::precision::{Precision, Rounded, Rounding};
 use super::source::ModelSource;
 use super::spec::{ArchSpec, Head};
 use super::transformer::{Model, Transformer};
 use super::weights::WeightMap;
 use crate::error::{Error, Result};
+use candle_core::DType;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -69,6 +70,14 @@ pub fn load(source: &ModelSource) -> Result<LoadedModel> {
 /// # Errors
 /// As [`load`], and [`Error::BadParameter`] for a weight that the precision does not hold.
 pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel> {
+    load_rounded(source, Rounding::To(precision))
+}
+
+/// As [`load`], with weights rounded in one of several ways.
+///
+/// # Errors
+/// As [`load_in`].
+pub fn load_rounded(source: &ModelSource, rounding: Rounding) -> Result<LoadedModel> {
     let source = &source.fetched(&|_| {})?;
     source.check()?;
     let path = source.path(CONFIG);
@@ -80,14 +89,14 @@ pub fn load_in(source: &ModelSource, precision: Precision) -> Result<LoadedModel
     let mut checkpoint = checkpoint.named_by(map);
     let mut rounded = Rounded {
         weights: &mut checkpoint,
-        precision,
+        rounding,
     };
     let model = Transformer::build(spec, &mut rounded)?;
     let parameters = checkpoint.parameters();
-    refuse_untied_twin(&path, &model, &mut checkpoint)?;
+    refuse_untied_twin(&path, &model, &mut checkpoint, rounding)?;
     Ok(LoadedModel {
         parameters,
-        precision,
+        precision: rounding.precision(),
         revision: source.revision().map(str::to_owned),
         ignored: checkpoint.finish()?,
         weights_sha256: checkpoint.sha256()?,
@@ -102,13 +111,14 @@ fn refuse_untied_twin(
     config: &Path,
     model: &Transformer,
     checkpoint: &mut Checkpoint,
+    rounding: Rounding,
 ) -> Result<()> {
     let tied = matches!(model.spec().head, Head::Lm { tied: true, .. });
     let Some(twin) = checkpoint.unembedding().filter(|_| tied) else {
         return Ok(());
     };
-    let own = checkpoint.read(&twin)?;
-    let own = own.to_dtype(model.embedding().dtype())?;
+    let own = checkpoint.read(&twin)?.to_dtype(DType::F32)?;
+    let own = rounding.round(&own)?;
     let differs = own.dims() != model.embedding().dims()
         || own
             .ne(model.embedding())?

@@ -3,6 +3,7 @@
 use super::ops::Matrix;
 use super::weights::Weights;
 use crate::error::{Error, Result};
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -64,20 +65,59 @@ impl fmt::Display for Precision {
     }
 }
 
-/// Weights of another source, rounded to a precision.
+/// What is done to the weights of a model when it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// Weights and stream are rounded to a precision.
+    To(Precision),
+    /// Matrices are rounded as in llama.cpp's Q8_0 (blocks of 32 numbers along a row, 8 bits each and a 16-bit scale); the model computes in f32.
+    /// A matrix whose rows are no multiple of 32 is left as it is, and so are norms and biases.
+    Q8,
+    /// The same as in Q4_0, 4 bits each.
+    Q4,
+}
+
+impl Rounding {
+    /// What the model then computes in.
+    pub fn precision(self) -> Precision {
+        match self {
+            Rounding::To(precision) => precision,
+            Rounding::Q8 | Rounding::Q4 => Precision::F32,
+        }
+    }
+
+    /// A weight, rounded.
+    pub(super) fn round(self, exact: &Tensor) -> Result<Tensor> {
+        let format = match self {
+            Rounding::To(precision) => return Ok(exact.to_dtype(precision.dtype())?),
+            Rounding::Q8 => GgmlDType::Q8_0,
+            Rounding::Q4 => GgmlDType::Q4_0,
+        };
+        let (dims, block) = (exact.dims(), format.block_size());
+        match dims.len() == 2 && dims[1].is_multiple_of(block) {
+            true => {
+                Ok(QTensor::quantize(&exact.contiguous()?, format)?.dequantize(exact.device())?)
+            }
+            false => Ok(exact.clone()),
+        }
+    }
+}
+
+/// Weights of another source, rounded.
 pub(super) struct Rounded<'a> {
     pub weights: &'a mut dyn Weights,
-    pub precision: Precision,
+    pub rounding: Rounding,
 }
 
 impl Weights for Rounded<'_> {
     fn get(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let exact = self.weights.get(name, shape)?;
-        let rounded = exact.to_dtype(self.precision.dtype())?;
-        if self.precision != Precision::F32 && rounded.elem_count() > 0 {
+        let rounded = self.rounding.round(&exact)?;
+        let precision = self.rounding.precision();
+        if precision != Precision::F32 && rounded.elem_count() > 0 {
             let magnitude = rounded.to_dtype(DType::F32)?.abs()?.flatten_all()?;
             if magnitude.max(0)?.to_scalar::<f32>()?.is_infinite() {
-                return Err(self.precision.exceeded(&format!("the weight `{name}`")));
+                return Err(precision.exceeded(&format!("the weight `{name}`")));
             }
         }
         Ok(rounded)

@@ -2,6 +2,8 @@
 
 pub mod checklist;
 pub mod curve;
+pub mod drift;
+pub mod gate;
 pub mod geometry;
 pub mod html;
 pub mod kinds;

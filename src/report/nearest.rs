@@ -306,6 +306,7 @@ impl NearestReport {
                     x_label: "rank".to_owned(),
                     y_label,
                     points: self.points(),
+                    ..Panel::default()
                 }],
                 categories: vec!["neighbour".to_owned(), "random pairs".to_owned()],
                 footer,

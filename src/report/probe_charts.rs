@@ -142,6 +142,7 @@ fn places_chart(
                 )),
             })
             .collect(),
+        ..Panel::default()
     };
     Figure::Scatter(ScatterChart {
         title: format!("Where the test rows are, and where the probe at {point} puts them"),

@@ -25,7 +25,7 @@ pub enum Pool {
 
 impl Pool {
     /// Pools some rows of a matrix whose rows are `width` long. `rows` is not empty.
-    pub(super) fn apply(&self, matrix: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
+    pub(crate) fn apply(&self, matrix: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
         let mode = match self {
             Pool::None => {
                 let row = |r: usize| &matrix[r * width..(r + 1) * width];

@@ -10,6 +10,7 @@ mod builtin;
 mod checkpoints;
 mod cli;
 mod datasets;
+mod drift;
 mod families;
 mod fast;
 mod geometry;

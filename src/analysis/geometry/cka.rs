@@ -15,7 +15,7 @@ pub struct Gram {
 
 impl Gram {
     /// Of at least four rows. The mean is taken off first, which changes nothing but rounding.
-    pub(super) fn of(rows: &Rows) -> Self {
+    pub(crate) fn of(rows: &Rows) -> Self {
         let mean = rows.means();
         let centred = Matrix::from_fn(rows.rows(), rows.cols(), |i, j| {
             f64::from(rows.row(i)[j]) - mean[j]
@@ -39,7 +39,7 @@ impl Gram {
 
     /// The debiased CKA (Nguyen et al. 2021) with linear kernels, row `i` of this space being of the same thing as row `order[i]` of the
     /// other. NaN where a space has no variance.
-    pub(super) fn cka(&self, other: &Self, order: &[usize]) -> f64 {
+    pub(crate) fn cka(&self, other: &Self, order: &[usize]) -> f64 {
         self.hsic(other, order) / (self.own * other.own).sqrt()
     }
 

@@ -15,7 +15,7 @@ impl Shape {
     ///
     /// # Errors
     /// If eigenvalues are not found.
-    pub(super) fn of(rows: &Rows) -> Result<Self> {
+    pub(crate) fn of(rows: &Rows) -> Result<Self> {
         let mean = rows.means();
         let value = |i: usize, j: usize| f64::from(rows.row(i)[j]) - mean[j];
         let squares = (0..rows.rows()).map(|i| {
@@ -41,7 +41,7 @@ impl Shape {
     ///
     /// # Errors
     /// If eigenvalues are not found.
-    pub(super) fn similarity(&self, other: &Self, order: &[usize]) -> Result<f64> {
+    pub(crate) fn similarity(&self, other: &Self, order: &[usize]) -> Result<f64> {
         let cross = self.0.transposed_times(&other.0.select(order))?;
         // Singular values are the roots of the eigenvalues of the smaller product.
         let product = match cross.rows() <= cross.cols() {

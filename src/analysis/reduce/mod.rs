@@ -16,11 +16,11 @@ mod umap;
 mod reference;
 
 pub use align::{aligned, procrustes};
+pub(crate) use covariance::covariance_lower;
+pub(crate) use eigen::{largest_eigen, symmetric_eigenvalues};
 pub use graph::Graph;
 pub use map::{Map, MapParams, Method, Shares, draw};
 pub use pacmap::{PacmapParams, pacmap};
-pub(crate) use covariance::covariance_lower;
-pub(crate) use eigen::{largest_eigen, symmetric_eigenvalues};
 pub use pca::Pca;
 pub use quality::{Agreement, Quality, agreement, quality};
 pub use stability::{Stability, stability};

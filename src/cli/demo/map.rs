@@ -159,6 +159,7 @@ fn figure(
                 }
             })
             .collect(),
+        ..Panel::default()
     };
     let manifest = run.manifest();
     Ok(Figure::Scatter(ScatterChart {

@@ -85,6 +85,7 @@ impl MapReport {
             x_label,
             y_label,
             points: self.points(layer),
+            ..Panel::default()
         }
     }
 

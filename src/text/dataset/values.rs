@@ -86,7 +86,10 @@ mod tests {
         let both = whole.clone().followed_by(numbers.clone()).unwrap();
         assert_eq!(both, Values::Number(vec![Some(1.0), None, Some(0.5)]));
         let turned = numbers.followed_by(whole.clone()).unwrap();
-        assert_eq!(turned.select(&[2, 0]), Values::Number(vec![None, Some(0.5)]));
+        assert_eq!(
+            turned.select(&[2, 0]),
+            Values::Number(vec![None, Some(0.5)])
+        );
         assert_eq!(whole.followed_by(Values::Text(vec![None])), None);
     }
 }

@@ -1,0 +1,398 @@
+//! Drift as people carry it away: JSON, a table, findings in words.
+
+mod figures;
+pub mod pair;
+
+use super::table::{Align, Cell, Table, with_interval};
+use crate::analysis::drift::{
+    Counts, Drift, Effect, KindDrift, LayerDrift, Measure, Params, Verdict,
+};
+use crate::analysis::inference::Estimate;
+use serde::Serialize;
+
+/// Version of the JSON that [`DriftReport`] serialises to.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Drift with everything needed to measure it again.
+#[derive(Debug, Clone, Serialize)]
+pub struct DriftReport {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The command that made it.
+    pub command: String,
+    /// What was compared.
+    pub source: Source,
+    /// How it was measured.
+    pub params: Params,
+    /// What may be concluded, in words.
+    pub findings: Vec<String>,
+    /// The numbers.
+    #[serde(flatten)]
+    pub drift: Drift,
+}
+
+/// What was compared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Source {
+    /// The model, as it was named.
+    pub model: String,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// The data, as they were named.
+    pub data: String,
+    /// SHA-256 of the data file.
+    pub data_sha256: String,
+    /// Pairs of a file, perturbations of its texts, or other models on them.
+    pub compared: Compared,
+    /// Pairs that mean nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paraphrases: Option<DataFile>,
+    /// The run and the label that the probe was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeSource>,
+}
+
+/// A data file.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataFile {
+    /// As it was named.
+    pub data: String,
+    /// SHA-256 of its bytes.
+    pub data_sha256: String,
+}
+
+/// What a probe was trained on.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProbeSource {
+    /// The run's folder.
+    pub run: String,
+    /// The label column.
+    pub label: String,
+    /// Its classes, or targets.
+    pub outputs: Vec<String>,
+    /// Its score on test rows at each hook point.
+    pub accuracy: Vec<f64>,
+    /// SHA-256 of the data of the run.
+    pub data_sha256: String,
+}
+
+/// What is compared with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// The pairs of a file.
+    Pairs,
+    /// Perturbations of texts.
+    Perturbations,
+    /// Other models on the same texts.
+    Models,
+}
+
+impl DriftReport {
+    /// The report of some numbers, with findings.
+    pub fn new(command: String, source: Source, params: Params, drift: Drift) -> Self {
+        let mut report = Self {
+            schema_version: SCHEMA_VERSION,
+            command,
+            source,
+            params,
+            findings: Vec::new(),
+            drift,
+        };
+        report.findings = report.find();
+        report
+    }
+
+    /// What an effect is held against, in words: nothing, or random edits.
+    fn baseline(&self) -> Option<&'static str> {
+        let null = self.params.null.is_some() && self.source.compared != Compared::Models;
+        null.then_some("random edits of the same size and place")
+    }
+
+    fn word(&self, verdict: Verdict) -> &'static str {
+        match (verdict, self.baseline().is_some()) {
+            (Verdict::More, true) => "more than the null",
+            (Verdict::Less, true) => "less than the null",
+            (Verdict::Equivalent, true) => "as the null",
+            (Verdict::More | Verdict::Less, false) => "moves",
+            (Verdict::Equivalent, false) => "within the margin",
+            (Verdict::Undecided, _) => "undecided",
+        }
+    }
+
+    fn find(&self) -> Vec<String> {
+        let kinds = self.drift.kinds.iter();
+        let mut findings: Vec<String> = kinds.flat_map(|kind| self.find_in(kind)).collect();
+        let company = &self.drift.company;
+        let layers = || self.drift.kinds.iter().flat_map(|k| &k.layers);
+        let decided = layers().filter(|l| l.corrections_agree.is_some()).count();
+        if self.drift.kinds.len() > 1 && decided > 0 {
+            let agreeing = layers()
+                .filter(|l| l.corrections_agree == Some(true))
+                .count();
+            findings.push(format!(
+                "Conclusions about cosine distances are the same under every correction for anisotropy (none, center, standardize, abtt) at {agreeing} of {decided} hook points of all kinds."
+            ));
+        }
+        findings.push(format!(
+            "The same text alone and in company: cosine distance at most {:.1e} over {} texts and all hook points.",
+            company.cosine_distance, company.texts
+        ));
+        findings
+    }
+
+    fn find_in(&self, kind: &KindDrift) -> Vec<String> {
+        let name = &kind.kind;
+        let mut found = Vec::new();
+        if kind.counts.measured == 0 {
+            return vec![format!(
+                "{name}: nothing to measure: {}.",
+                said(&kind.counts)
+            )];
+        }
+        if kind.counts.same_tokens == kind.counts.measured {
+            return vec![format!(
+                "{name}: the tokenizer leaves nothing of these edits (all {} give the tokens of their originals), so the model cannot move.",
+                kind.counts.measured
+            )];
+        }
+        found.extend(self.conclude(name, &kind.layers, Measure::CosineDistance, "moves texts"));
+        let agreeing = kind
+            .layers
+            .iter()
+            .filter(|l| l.corrections_agree == Some(true));
+        let decided = kind.layers.iter().filter(|l| l.corrections_agree.is_some());
+        let (agreeing, decided) = (agreeing.count(), decided.count());
+        // Of many kinds, those are named that need a second look.
+        if decided > 0 && (agreeing < decided || self.drift.kinds.len() == 1) {
+            found.push(format!(
+                "{name}: the conclusion about cosine distances is the same under every correction for anisotropy (none, center, standardize, abtt) at {agreeing} of {decided} hook points."
+            ));
+        }
+        let shifts = self.conclude(
+            name,
+            &kind.layers,
+            Measure::ProbeShift,
+            "moves the probe's score",
+        );
+        found.extend(shifts);
+        found
+    }
+
+    /// Where an effect lies above the baseline, below it, or within the margin.
+    fn conclude(
+        &self,
+        name: &str,
+        layers: &[LayerDrift],
+        measure: Measure,
+        does: &str,
+    ) -> Vec<String> {
+        let effects: Vec<(&str, &Effect)> = layers
+            .iter()
+            .filter_map(|l| Some((l.hook_point.as_str(), l.effect(measure)?)))
+            .collect();
+        if effects.is_empty() {
+            return Vec::new();
+        }
+        let at = |verdict: Verdict| -> Vec<&(&str, &Effect)> {
+            effects
+                .iter()
+                .filter(|(_, e)| e.verdict == verdict)
+                .collect()
+        };
+        let baseline = self.baseline();
+        let than = |how: &str| match baseline {
+            Some(baseline) => format!("{how} than {baseline}"),
+            None => match how {
+                "more" => "beyond the margin".to_owned(),
+                _ => "below zero, beyond the margin,".to_owned(),
+            },
+        };
+        let place = |found: &[&(&str, &Effect)]| match found.len() == effects.len() {
+            true => "every hook point".to_owned(),
+            false => found
+                .iter()
+                .map(|(point, _)| *point)
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        let mut said = Vec::new();
+        for (verdict, how) in [(Verdict::More, "more"), (Verdict::Less, "less")] {
+            let found = at(verdict);
+            let strongest = found
+                .iter()
+                .max_by(|a, b| a.1.value.abs().total_cmp(&b.1.value.abs()));
+            if let Some((point, effect)) = strongest {
+                said.push(format!(
+                    "{name} {does} {} at {} (simultaneous 95 % band); most at {point}: {} {}.",
+                    than(how),
+                    place(&found),
+                    measure.name(),
+                    difference(effect),
+                ));
+            }
+        }
+        let within = at(Verdict::Equivalent);
+        if !within.is_empty() {
+            said.push(format!(
+                "{name}: {} is within the margin of {} at {} (equivalence, two one-sided tests at 5 %; margin {} of the distance between unrelated texts).",
+                measure.name(),
+                baseline.unwrap_or("no change"),
+                place(&within),
+                percent(self.params.margin),
+            ));
+        }
+        let undecided = at(Verdict::Undecided);
+        if undecided.len() == effects.len() {
+            said.push(format!(
+                "{name}: {} neither differs from {} nor is within the margin at any hook point; more texts would tell.",
+                measure.name(),
+                baseline.unwrap_or("no change")
+            ));
+        }
+        said
+    }
+
+    /// The table for the terminal, with what must be known to read it.
+    pub fn table(&self, styled: bool) -> String {
+        let table = match self.drift.kinds.as_slice() {
+            [kind] => self.by_layer(kind, styled),
+            _ => self.by_kind(styled),
+        };
+        let mut text = table.to_string();
+        for kind in &self.drift.kinds {
+            text += &format!("{}: {}\n", kind.kind, said(&kind.counts));
+        }
+        for finding in &self.findings {
+            text += &format!("• {finding}\n");
+        }
+        text
+    }
+
+    fn by_layer(&self, kind: &KindDrift, styled: bool) -> Table {
+        let probed = kind
+            .layers
+            .iter()
+            .any(|l| l.effect(Measure::ProbeShift).is_some());
+        let mut columns = vec![
+            ("layer", Align::Left),
+            ("cosine distance [95 %]", Align::Right),
+            ("null", Align::Right),
+            ("difference [95 %]", Align::Right),
+            ("unchanged tokens", Align::Right),
+            ("conclusion", Align::Left),
+        ];
+        if probed {
+            columns.push(("probe shift − null [95 %]", Align::Right));
+        }
+        let mut table = Table::new(columns).styled(styled);
+        for layer in &kind.layers {
+            let number =
+                |e: Option<Estimate>| e.map(|e| format!("{:.4}", e.value)).unwrap_or_default();
+            let effect = layer.effect(Measure::CosineDistance);
+            let mut cells = vec![
+                Cell::from(layer.hook_point.clone()),
+                Cell::bold(
+                    layer
+                        .measures
+                        .get(Measure::CosineDistance)
+                        .map(shown)
+                        .unwrap_or_default(),
+                ),
+                Cell::dim(number(layer.null.get(Measure::CosineDistance))),
+                Cell::from(effect.map(difference).unwrap_or_default()),
+                Cell::from(number(layer.measures.get(Measure::UnchangedCosineDistance))),
+                Cell::from(effect.map_or("", |e| self.word(e.verdict))),
+            ];
+            if probed {
+                let shift = layer.effect(Measure::ProbeShift);
+                cells.push(Cell::from(shift.map(difference).unwrap_or_default()));
+            }
+            table.row(cells);
+        }
+        table
+    }
+
+    /// The kinds, the one that moves texts farthest first, at the last hook point.
+    fn by_kind(&self, styled: bool) -> Table {
+        let mut table = Table::new([
+            ("edit", Align::Left),
+            ("texts", Align::Right),
+            ("cosine distance [95 %]", Align::Right),
+            ("null", Align::Right),
+            ("difference [95 %]", Align::Right),
+            ("conclusion", Align::Left),
+        ])
+        .styled(styled);
+        for kind in self.ranked() {
+            let layer = kind.layers.last();
+            let get = |named: fn(&LayerDrift) -> Option<Estimate>| layer.and_then(named);
+            let moved = get(|l| l.measures.get(Measure::CosineDistance));
+            let null = get(|l| l.null.get(Measure::CosineDistance));
+            let effect = layer.and_then(|l| l.effect(Measure::CosineDistance));
+            table.row([
+                Cell::from(kind.kind.clone()),
+                Cell::from(kind.counts.measured.to_string()),
+                Cell::bold(moved.map(shown).unwrap_or_default()),
+                Cell::dim(null.map(|e| format!("{:.4}", e.value)).unwrap_or_default()),
+                Cell::from(effect.map(difference).unwrap_or_default()),
+                Cell::from(effect.map_or("", |e| self.word(e.verdict))),
+            ]);
+        }
+        table
+    }
+
+    /// Kinds by their distance at the last hook point, the farthest first.
+    fn ranked(&self) -> Vec<&KindDrift> {
+        let last = |kind: &KindDrift| {
+            let moved = kind
+                .layers
+                .last()
+                .and_then(|l| l.measures.get(Measure::CosineDistance));
+            moved.map_or(f64::NEG_INFINITY, |e| e.value)
+        };
+        let mut kinds: Vec<&KindDrift> = self.drift.kinds.iter().collect();
+        kinds.sort_by(|a, b| last(b).total_cmp(&last(a)));
+        kinds
+    }
+}
+
+/// What became of the edits of a kind, in words.
+fn said(counts: &Counts) -> String {
+    let mut parts = vec![format!(
+        "{} of {} edits measured",
+        counts.measured, counts.edits
+    )];
+    let named = [
+        (counts.identical, "identical texts"),
+        (counts.same_tokens, "changed no token"),
+        (counts.too_long, "skipped as longer than the context"),
+        (counts.not_applicable, "with nothing to edit"),
+    ];
+    for (count, what) in named {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
+}
+
+fn shown(estimate: Estimate) -> String {
+    match (estimate.low, estimate.high) {
+        (Some(low), Some(high)) => with_interval(estimate.value, low, high),
+        _ => format!("{:.4}", estimate.value),
+    }
+}
+
+/// An effect with its sign and interval.
+fn difference(effect: &Effect) -> String {
+    let sign = if effect.value > 0.0 { "+" } else { "" };
+    let interval = Estimate::new(effect.value, effect.low.zip(effect.high));
+    format!("{sign}{}", shown(interval))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.3} %", 100.0 * share)
+        .replace(".000", "")
+        .replace("00 %", " %")
+}

@@ -1,0 +1,197 @@
+//! The letters and words that edits know: ours, short, and checked by the tests.
+
+/// Keyboards, row under row.
+pub(super) const KEYBOARDS: &[&[&str]] = &[
+    &["qwertyuiop", "asdfghjkl", "zxcvbnm"],
+    &["йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю"],
+];
+
+/// Letters that look the same: Latin beside Cyrillic, then Greek.
+pub(super) const HOMOGLYPHS: &[(char, char)] = &[
+    ('a', 'а'),
+    ('c', 'с'),
+    ('e', 'е'),
+    ('i', 'і'),
+    ('j', 'ј'),
+    ('o', 'о'),
+    ('p', 'р'),
+    ('s', 'ѕ'),
+    ('x', 'х'),
+    ('y', 'у'),
+    ('A', 'А'),
+    ('B', 'В'),
+    ('C', 'С'),
+    ('E', 'Е'),
+    ('H', 'Н'),
+    ('K', 'К'),
+    ('M', 'М'),
+    ('O', 'О'),
+    ('P', 'Р'),
+    ('T', 'Т'),
+    ('X', 'Х'),
+    ('v', 'ν'),
+    ('N', 'Ν'),
+    ('Z', 'Ζ'),
+];
+
+/// Letters that may carry an acute.
+pub(super) const VOWELS: &str = "aeiouyAEIOUYаеиоуыэюяАЕИОУЫЭЮЯαεηιουωΑΕΗΙΟΥΩ";
+
+/// First names that exchange within a list.
+pub(super) const NAMES: [&[&str]; 6] = [
+    &[
+        "Adam", "Andrew", "Anthony", "Arthur", "Ben", "Brian", "Charles", "Chris", "Daniel",
+        "David", "Edward", "Eric", "Frank", "Fred", "George", "Henry", "Jack", "James", "Jason",
+        "Jim", "Joe", "John", "Kevin", "Mark", "Martin", "Matthew", "Michael", "Mike", "Nick",
+        "Oliver", "Oscar", "Patrick", "Paul", "Peter", "Richard", "Robert", "Sam", "Simon",
+        "Stephen", "Steve", "Thomas", "Tim", "Tom", "Walter", "William",
+    ],
+    &[
+        "Alice",
+        "Amy",
+        "Angela",
+        "Anna",
+        "Anne",
+        "Barbara",
+        "Carol",
+        "Catherine",
+        "Claire",
+        "Diana",
+        "Elizabeth",
+        "Emily",
+        "Emma",
+        "Eva",
+        "Helen",
+        "Jane",
+        "Jennifer",
+        "Jessica",
+        "Julia",
+        "Karen",
+        "Kate",
+        "Laura",
+        "Linda",
+        "Lisa",
+        "Lucy",
+        "Maria",
+        "Martha",
+        "Mary",
+        "Michelle",
+        "Nancy",
+        "Nicole",
+        "Olivia",
+        "Rachel",
+        "Rebecca",
+        "Rose",
+        "Ruth",
+        "Sandra",
+        "Sarah",
+        "Sophie",
+        "Susan",
+        "Victoria",
+    ],
+    &[
+        "Александр",
+        "Алексей",
+        "Андрей",
+        "Борис",
+        "Виктор",
+        "Владимир",
+        "Дмитрий",
+        "Иван",
+        "Максим",
+        "Михаил",
+        "Николай",
+        "Олег",
+        "Павел",
+        "Пётр",
+        "Сергей",
+        "Юрий",
+    ],
+    &[
+        "Александра",
+        "Анна",
+        "Вера",
+        "Екатерина",
+        "Елена",
+        "Ирина",
+        "Лариса",
+        "Мария",
+        "Надежда",
+        "Наталья",
+        "Ольга",
+        "Светлана",
+        "Софья",
+        "Татьяна",
+        "Юлия",
+    ],
+    &["小明", "小刚", "小强", "志强", "建国", "大伟"],
+    &["小红", "小芳", "丽丽", "秀英", "美玲", "婷婷"],
+];
+
+/// Words of a language around which a negation is put.
+pub(super) struct Negation {
+    /// Taken out where it is there.
+    pub(super) word: &'static str,
+    /// It stands after one of these …
+    pub(super) after: &'static [&'static str],
+    /// … or before one of these.
+    pub(super) before: &'static [&'static str],
+    /// What stands between it and its neighbour.
+    pub(super) space: &'static str,
+}
+
+/// The languages, in the order in which they are tried.
+pub(super) const NEGATIONS: [Negation; 3] = [
+    Negation {
+        word: "not",
+        after: &[
+            "is", "are", "was", "were", "am", "be", "been", "can", "could", "will", "would",
+            "should", "must", "may", "might", "does", "do", "did", "has", "have", "had",
+        ],
+        before: &[],
+        space: " ",
+    },
+    Negation {
+        word: "не",
+        after: &["это"],
+        before: &[
+            "был",
+            "была",
+            "было",
+            "были",
+            "будет",
+            "буду",
+            "будут",
+            "есть",
+            "может",
+            "могу",
+            "могут",
+            "можно",
+            "хочу",
+            "хочет",
+            "люблю",
+            "любит",
+            "знаю",
+            "знает",
+            "думаю",
+            "является",
+            "нравится",
+            "понравился",
+            "понравилась",
+            "понравилось",
+            "стоит",
+            "хорошо",
+            "хороший",
+            "хорошая",
+        ],
+        space: " ",
+    },
+    Negation {
+        word: "不",
+        after: &[],
+        before: &[
+            "是", "会", "能", "好", "喜欢", "想", "要", "知道", "应该", "可以", "同意", "错",
+        ],
+        space: "",
+    },
+];
