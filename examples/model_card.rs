@@ -89,7 +89,7 @@ fn row(question: &Question, layers: &[LayerResult], untrained: &[LayerResult]) -
             false => write!(row, " {score:.2} |")?,
         }
     }
-    let controls = layers[best].controls;
+    let controls = layers[best].controls.clone();
     let shuffled = controls.shuffled.context("shuffles were asked for")?;
     let before = self::scores(question, untrained)?;
     let before = before[self::best(&before)?];

@@ -30,7 +30,7 @@ impl Linear {
 
     /// `[out, in]`, in f32.
     pub(super) fn weight(&self) -> Result<Tensor> {
-        Ok(self.weight.to_dtype(DType::F32)?)
+        Ok(self.weight.plain()?.to_dtype(DType::F32)?)
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {

@@ -124,9 +124,9 @@ impl Weights for Rounded<'_> {
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
-        match self.precision {
+        match self.rounding {
             // The source may share it among blocks.
-            Precision::F32 => self.weights.matrix(name, shape),
+            Rounding::To(Precision::F32) => self.weights.matrix(name, shape),
             _ => Matrix::new(self.get(name, &shape)?),
         }
     }

@@ -349,6 +349,7 @@ impl NearestReport {
             color: PointColor::Category(0),
             label: (i < NAMED).then(|| cut(&found.name(), 18)),
             note: Some(found.text.clone().unwrap_or_else(|| found.name())),
+            ..Point::default()
         });
         let mut points: Vec<Point> = found.collect();
         let after = (points.len() + 1) as f64;
@@ -358,6 +359,7 @@ impl NearestReport {
             color: PointColor::Category(1),
             label: name.strip_prefix("random pairs, ").map(str::to_owned),
             note: Some(name),
+            ..Point::default()
         }));
         points
     }

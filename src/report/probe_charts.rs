@@ -140,6 +140,7 @@ fn places_chart(
                     "{:.0} km from where it is",
                     great_circle_km(place(truth, row), place(predicted, row))
                 )),
+                ..Point::default()
             })
             .collect(),
         ..Panel::default()
@@ -152,5 +153,6 @@ fn places_chart(
         shared_axes: true,
         equal_aspect: true,
         footer: report.footer(),
+        ..ScatterChart::default()
     })
 }

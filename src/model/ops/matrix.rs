@@ -60,7 +60,11 @@ impl Matrix {
         }
     }
 
-    fn plain(&self) -> Result<Tensor> {
+    /// `[out, in]`, as it was given.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn plain(&self) -> Result<Tensor> {
         let (packed, plain) = match &self.kept {
             Kept::Plain(weight) => return Ok(weight.clone()),
             Kept::Packed { packed, plain } => (packed, plain),
