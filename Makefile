@@ -35,9 +35,13 @@ bench-peers: build
 golden:
 	$(CARGO) test --release --locked --test suite every_golden_holds -- --nocapture
 
-# The gallery is what the demo draws.
+# The gallery: what the demo draws, and what other commands draw of its runs.
 plots: demo
-	for chart in truth places sentiment number map; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
+	$(PLUMB) map demo/places-run --method pca --mean-by name --color continent --quiet --out demo/film
+	$(PLUMB) lens --model builtin --text 'Lima is a city in' --out demo/lens
+	$(PLUMB) drift --model builtin --data datasets/edits.csv --quiet --out demo/drift
+	$(PLUMB) geometry demo/places-run --permutations 19 --quiet --out demo/geometry
+	for chart in truth places sentiment number map film lens drift geometry; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
 
 # The exported notebooks; the tests compare them with what the program writes, and execute them.
 notebooks: demo

@@ -99,7 +99,7 @@ pub fn occurrences(text: &str, part: &str) -> Vec<Place> {
     let alone = |at: usize| {
         let before = text.get(..at).and_then(|t| t.chars().next_back());
         let behind = text.get(at + part.len()..).and_then(|t| t.chars().next());
-        !(wordlike(before) && wordlike(first)) && !(wordlike(behind) && wordlike(last))
+        !(wordlike(before) && wordlike(first) || wordlike(behind) && wordlike(last))
     };
     let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let found = text

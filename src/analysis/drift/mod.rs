@@ -318,15 +318,18 @@ fn directions(task: &Task<'_>) -> Result<Directions> {
         .collect())
 }
 
+/// A text's number, and its tokens.
+type TokenizedText = (usize, Vec<u32>);
+
 /// The texts that spread and neighbours are taken from, with their tokens: all, or a seeded sample.
-fn chosen(task: &Task<'_>, params: &Params) -> Result<Vec<(usize, Vec<u32>)>> {
+fn chosen(task: &Task<'_>, params: &Params) -> Result<Vec<TokenizedText>> {
     let all = task.edits.texts();
     let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
     let mut texts: Vec<usize> = sample(&mut rng, all, params.references.min(all)).into_vec();
     if params.references >= all {
         texts.sort_unstable();
     }
-    let tokens: Vec<Result<Option<(usize, Vec<u32>)>>> = texts
+    let tokens: Vec<Result<Option<TokenizedText>>> = texts
         .par_iter()
         .map(|text| {
             let tokens = task.base.tokenizer.encode(task.edits.original(*text), None);
@@ -340,7 +343,7 @@ fn chosen(task: &Task<'_>, params: &Params) -> Result<Vec<(usize, Vec<u32>)>> {
             Ok((tokens.len() <= task.base.context).then_some((*text, tokens.ids)))
         })
         .collect();
-    let tokens: Vec<Option<(usize, Vec<u32>)>> = tokens.into_iter().collect::<Result<_>>()?;
+    let tokens: Vec<Option<TokenizedText>> = tokens.into_iter().collect::<Result<_>>()?;
     Ok(tokens.into_iter().flatten().collect())
 }
 
@@ -401,10 +404,11 @@ fn references(
         }
     }
     let mut company = Company::default();
-    for i in 0..chosen.len().min(ALONE) {
+    let texts: Vec<usize> = (0..chosen.len().min(ALONE)).collect();
+    for i in texts {
         company.texts += 1;
-        for (point, alone) in run(&vec![i])?.iter().enumerate() {
-            company.add(rows[point][i], alone.row(0));
+        for (of_texts, alone) in rows.iter().zip(&run(&vec![i])?) {
+            company.add(of_texts[i], alone.row(0));
         }
     }
     let references: Vec<Result<Reference>> = rows

@@ -134,7 +134,7 @@ fn shuffles(layer: &Layer<'_>, task: &ClassTask) -> Vec<Vec<usize>> {
 }
 
 /// Random labels for the types of training rows and of test rows.
-fn control_tasks(layer: &Layer<'_>, task: &ClassTask) -> Vec<(Vec<usize>, Vec<Option<usize>>)> {
+fn control_tasks(layer: &Layer<'_>, task: &ClassTask) -> Vec<ControlTask> {
     let Some((train, test)) = layer.types() else {
         return Vec::new();
     };
@@ -142,13 +142,13 @@ fn control_tasks(layer: &Layer<'_>, task: &ClassTask) -> Vec<(Vec<usize>, Vec<Op
     (0..layer.params.control_tasks).filter_map(draw).collect()
 }
 
+/// Random labels of the training rows, and of those test rows whose type they know.
+type ControlTask = (Vec<usize>, Vec<Option<usize>>);
+
 /// The mean accuracy on control tasks.
-fn control_task_score(
-    tasks: &[(Vec<usize>, Vec<Option<usize>>)],
-    said: &[Vec<usize>],
-) -> Option<f64> {
-    let score = |((_, test), said): (&(Vec<usize>, Vec<Option<usize>>), &Vec<usize>)| {
-        let known = test.iter().zip(said);
+fn control_task_score(tasks: &[ControlTask], said: &[Vec<usize>]) -> Option<f64> {
+    let score = |(task, said): (&ControlTask, &Vec<usize>)| {
+        let known = task.1.iter().zip(said);
         let right = known.filter_map(|(label, said)| Some(f64::from(u8::from((*label)? == *said))));
         mean(&right.collect::<Vec<f64>>())
     };

@@ -128,7 +128,7 @@ impl<T: Real> WithSimd for Softmax<'_, T> {
             .enumerate()
         {
             for (score, most) in scores.iter_mut().zip(most.iter_mut()) {
-                *score = *score + *b;
+                *score += *b;
                 *most = if class == 0 || *score > *most {
                     *score
                 } else {

@@ -37,7 +37,7 @@ pub fn bag_of_words<S: AsRef<str>>(texts: &[S], train: &[usize]) -> Option<(Matr
     }
     let mut kept: Vec<(&str, usize)> = texts_with.into_iter().filter(|(_, n)| *n > 1).collect();
     // A stable sort: of words that are equally frequent, the first in the alphabet.
-    kept.sort_by(|a, b| b.1.cmp(&a.1));
+    kept.sort_by_key(|word| std::cmp::Reverse(word.1));
     kept.truncate(MOST_WORDS);
     let place: HashMap<&str, usize> = kept.iter().enumerate().map(|(i, (w, _))| (*w, i)).collect();
     let mut counts = Matrix::zeros(texts.len(), kept.len());

@@ -20,7 +20,7 @@ pub(super) enum SearchArg {
     Hnsw,
 }
 
-/// Products from which on an index is the shorter way, its building included (measured on 100,000 × 384).
+/// Products from which on an index is the shorter way, its building included (an estimate).
 const MUCH: f64 = 1e12;
 
 /// The way that was chosen.

@@ -69,6 +69,9 @@ pub enum Edit {
     Suffix,
 }
 
+/// A word for a word, where there is one.
+pub type Synonyms<'a> = dyn Fn(&str) -> Option<String> + Sync + 'a;
+
 /// What edits need beside the text.
 #[derive(Clone, Copy, Default)]
 pub struct Means<'a> {
@@ -77,7 +80,7 @@ pub struct Means<'a> {
     /// The tokenizer's unknown token.
     pub unk: Option<&'a str>,
     /// The nearest other word of a word.
-    pub synonyms: Option<&'a (dyn Fn(&str) -> Option<String> + Sync)>,
+    pub synonyms: Option<&'a Synonyms<'a>>,
     /// What [`Edit::Prefix`] puts before a text.
     pub prefix: &'a str,
     /// What [`Edit::Suffix`] puts after it.

@@ -14,7 +14,7 @@ fn logarithm(x: f32) -> f32 {
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let square = t * t;
     let series =
-        square * (square * (square * 0.412_198_58 + 0.577_078_02) + 0.961_796_7) + 2.885_390_1;
+        square * (square * (square * 0.412_198_58 + 0.577_078_02) + 0.961_796_7) + 2.885_39;
     exponent as f32 + t * series
 }
 
@@ -25,7 +25,7 @@ fn exponential(y: f32) -> f32 {
     let biased = (y + 127.5) as u32;
     let f = y - (biased as f32 - 127.0);
     let series = 1.0
-        + f * (0.693_147_2
+        + f * (std::f32::consts::LN_2
             + f * (0.240_226_5
                 + f * (0.055_504_11
                     + f * (0.009_618_129 + f * (0.001_333_355_8 + f * 0.000_154_035_3)))));
