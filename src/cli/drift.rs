@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use inputs::{Inputs, pair_edits};
 use std::path::{Path, PathBuf};
 
-/// Measure how far each layer moves when the input changes, next to random edits of the same size and place.
+/// Measure how far edits move each layer, beside random edits of the same size
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -18,7 +18,7 @@ use crate::text::tokens::Bos;
 use clap::Parser;
 use std::path::{Path, PathBuf};
 
-/// Compare a candidate with a baseline by equivalence: exit code 0 if drift, neighbours and a probe stay within the margins, else 1.
+/// Compare a run or model with a baseline by equivalence, for a CI: exit code 0 or 1
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -20,7 +20,7 @@ pub struct Piece {
 /// Both texts as stretches that are equal and stretches that were changed, in turn.
 ///
 /// Words are compared first (Myers 1986, on the word boundaries of UAX #29), so that letters which two different words happen to share do
-/// not count as kept; where one word became one other, the two are compared letter by letter.
+/// not count as kept; where one word became another spelling of it, the two are compared letter by letter.
 pub fn pieces(before: &str, after: &str) -> Vec<Piece> {
     let old: Vec<&str> = before.split_word_bounds().collect();
     let new: Vec<&str> = after.split_word_bounds().collect();
@@ -30,7 +30,9 @@ pub fn pieces(before: &str, after: &str) -> Vec<Piece> {
         let before = from[range.start]..from[range.end];
         let after = to[into.start]..to[into.end];
         match (equal, range.len(), into.len()) {
-            (false, 1, 1) => letters(old[range.start], new[into.start], before, after, &mut found),
+            (false, 1, 1) if alike(old[range.start], new[into.start]) => {
+                letters(old[range.start], new[into.start], before, after, &mut found);
+            }
             _ => found.push(before, after, equal),
         }
     }
@@ -67,6 +69,18 @@ fn hunks(operations: &[DiffOp]) -> Vec<(Range<usize>, Range<usize>, bool)> {
         }
     }
     hunks
+}
+
+/// Whether one word is a spelling of the other rather than another word: more than half of the longer one's letters are kept.
+fn alike(old: &str, new: &str) -> bool {
+    let old: Vec<char> = old.chars().collect();
+    let new: Vec<char> = new.chars().collect();
+    let operations = capture_diff_slices(Algorithm::Myers, &old, &new);
+    let kept = operations
+        .iter()
+        .filter(|o| matches!(o, DiffOp::Equal { .. }));
+    let kept: usize = kept.map(|o| o.old_range().len()).sum();
+    2 * kept > old.len().max(new.len())
 }
 
 /// One word against another, letter by letter.
@@ -272,7 +286,8 @@ mod tests {
             .filter(|p| p.equal)
             .map(|p| p.before.clone())
             .collect();
-        assert_eq!(equal, [0..4, 11..16]);
+        // Of what lies between, the space alone.
+        assert_eq!(equal, [0..4, 7..8, 11..16]);
         assert_eq!(pieces("same", "same").len(), 1);
         assert!(pieces("", "").is_empty());
     }
