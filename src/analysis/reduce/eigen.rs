@@ -1,5 +1,6 @@
 //! Eigenvalues of symmetric matrices, and the vectors of the largest.
 
+use crate::analysis::eigen::eigen;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use faer::diag::Diag;
@@ -65,20 +66,8 @@ pub(crate) fn largest_eigen(matrix: MatRef<'_, f64>, count: usize) -> Result<(Ve
     {
         return Ok(found);
     }
-    let mut values = Diag::<f64>::zeros(n);
-    let mut vectors = Mat::<f64>::zeros(n, n);
-    let room =
-        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let done = self_adjoint_evd(
-        matrix,
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(room)),
-        Default::default(),
-    );
-    done.map_err(|e| not_found(n, e))?;
-    let largest = (0..count).map(|i| values.column_vector()[n - 1 - i]);
+    let (values, vectors) = eigen(matrix, "components")?;
+    let largest = (0..count).map(|i| values[n - 1 - i]);
     let largest = largest.collect();
     let vectors = Mat::from_fn(n, count, |row, i| vectors[(row, n - 1 - i)]);
     Ok((largest, vectors))
