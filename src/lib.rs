@@ -2,7 +2,7 @@
 //!
 //! Data walks down this list of modules once, from text to picture; a module imports only from those above it
 //! (`tests/layering.rs` checks it). See ARCHITECTURE.md for one line a file.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod analysis;
 pub mod cli;

@@ -28,6 +28,7 @@ Examples:
   plumb drift --model builtin --data reviews.csv --text-column text --edit typo,word-drop,negation,synonym
   plumb drift --model ./all-MiniLM-L6-v2 --data reviews.csv --text-column text --against-precision bf16,q8,q4
   plumb drift --model ./all-MiniLM-L6-v2 --data pairs.tsv --probe-run sst/ --probe-label label --null words
+  plumb drift --model ./all-MiniLM-L6-v2 --data pairs.tsv --probe sst-probe/ --null words
   plumb drift --model builtin --original 'Paris is in France.' --edited 'Paris is in Spain.'
 
 A file of pairs has the columns original and edited, and may have kind, and original_label with edited_label. Edits are: typo-swap,
@@ -103,6 +104,9 @@ pub(super) struct Args {
     /// File of pairs that mean the same (paraphrases), as a second null
     #[arg(long, value_name = "FILE")]
     null_data: Option<PathBuf>,
+    /// A trained probe whose direction is followed: the folder that `plumb probe --out` made, or one of the files in its probes/
+    #[arg(long, value_name = "DIR|FILE", conflicts_with = "probe_run")]
+    probe: Option<PathBuf>,
     /// Run whose labels a probe is trained on; its direction is followed
     #[arg(long, value_name = "RUN", requires = "probe_label")]
     probe_run: Option<PathBuf>,
@@ -247,7 +251,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let model = load(&source)?;
     let tokenizer = Tokenizer::open(&source)?;
     let points = args.points(&model)?;
-    let probe = probe::train(&args, &points, &params, &model)?;
+    let probe = probe::find(&args, &points, &params, &model)?;
     let inputs = Inputs::read(&args, &data, &source)?;
     let number = |label: &str| probe.as_ref().and_then(|p| p.number(label));
     let synonyms = inputs.synonyms(&model, &tokenizer)?;

@@ -3,6 +3,7 @@
 use super::attention::Attention;
 use super::mlp::Mlp;
 use super::norm::Norm;
+use super::ops;
 use super::pass::Pass;
 use super::spec::{ArchSpec, Placement, Residual};
 use super::weights::Weights;
@@ -113,7 +114,7 @@ impl Block {
         let (stream, mlp_in) = match self.residual {
             Residual::Serial => {
                 let base = if self.normed_stream { attn_in } else { pre };
-                let mid = normed(&self.attn_norms.after, (base + attn_out)?)?;
+                let mid = normed(&self.attn_norms.after, ops::add(&base, &attn_out)?)?;
                 let mid = pass.visit(Site::ResidMid, mid, hook)?;
                 let mlp_in = normed(&self.mlp_norms.before, mid.clone())?;
                 (
@@ -125,16 +126,16 @@ impl Block {
                     mlp_in,
                 )
             }
-            Residual::Parallel { shared_norm: true } => ((pre + attn_out)?, attn_in),
+            Residual::Parallel { shared_norm: true } => (ops::add(&pre, &attn_out)?, attn_in),
             Residual::Parallel { shared_norm: false } => {
                 let mlp_in = normed(&self.mlp_norms.before, pre.clone())?;
-                ((pre + attn_out)?, mlp_in)
+                (ops::add(&pre, &attn_out)?, mlp_in)
             }
         };
         let mlp_out = self.mlp.apply(&mlp_in, pass, hook)?;
         let mlp_out = self.output(&self.mlp_norms, mlp_out)?;
         let mlp_out = pass.visit(Site::MlpOut, mlp_out, hook)?;
-        let post = normed(&self.mlp_norms.after, (stream + mlp_out)?)?;
+        let post = normed(&self.mlp_norms.after, ops::add(&stream, &mlp_out)?)?;
         pass.visit(Site::ResidPost, post, hook)
     }
 

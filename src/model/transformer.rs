@@ -4,6 +4,7 @@ use super::block::Block;
 use super::head::{Head, Pooler};
 use super::linear::Linear;
 use super::norm::Norm;
+use super::ops;
 use super::pass::{Pass, visit};
 use super::position::{Bias, Rotation, learned_rows};
 use super::spec::{ArchSpec, Position, Project};
@@ -260,13 +261,13 @@ impl Model for Transformer {
         let mut x = visit_at(Site::Embed, tokens)?;
         // transformers adds the type before the position; sums in f32 depend on the order.
         if let Some(token_type) = &self.token_type {
-            x = x.broadcast_add(token_type)?;
+            x = ops::add(&x, token_type)?;
         }
         if let Some(positions) = &self.positions {
             let rows = learned_rows(self.spec.embed.position, batch);
             let rows = Tensor::new(rows, &Device::Cpu)?;
             let position = visit_at(Site::PosEmbed, positions.index_select(&rows, 0)?)?;
-            x = (x + position)?;
+            x = ops::add(&x, &position)?;
         }
         if let Some(norm) = &self.embed_norm {
             x = norm.apply(&x)?;

@@ -61,10 +61,10 @@ pub struct DataFile {
     pub data_sha256: String,
 }
 
-/// What a probe was trained on.
+/// Where a probe comes from.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProbeSource {
-    /// The run's folder.
+    /// The run that it was trained on, or the files of a trained one.
     pub run: String,
     /// The label column.
     pub label: String,

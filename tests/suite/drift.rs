@@ -194,6 +194,46 @@ fn what_cannot_be_measured_is_refused() {
     );
 }
 
+/// A probe that was trained and written by `plumb probe` is the one that drift trains on the same run itself.
+#[test]
+fn a_trained_probe_is_followed_from_its_files() {
+    let desk = desk();
+    write_pairs(desk.path());
+    let make = |arguments: &str| plumb_ok(desk.path(), arguments);
+    make("extract --model bert --data reviews.csv --pool mean --out run");
+    make("probe run --label label --lambda 0.01 --controls none --out probe");
+    let shifts = |arguments: &str| -> Vec<f64> {
+        let result = make(&format!(
+            "drift --model bert --data pairs.csv --json {arguments}"
+        ));
+        let layers = json(&result)["layers"].as_array().unwrap().clone();
+        let each = layers.iter();
+        each.map(|l| l["measures"]["probe_shift"]["value"].as_f64().unwrap())
+            .collect()
+    };
+    let trained = shifts("--probe-run run --probe-label label");
+    let read = shifts("--probe probe");
+    assert_eq!(trained.len(), read.len());
+    for (trained, read) in trained.iter().zip(&read) {
+        assert!(
+            (trained - read).abs() < 1e-9 + 1e-6 * trained.abs(),
+            "{trained} {read}"
+        );
+    }
+    make("extract --model bert --data reviews.csv --pool last --out last");
+    make("probe last --label label --lambda 0.01 --controls none --out other");
+    let refused = plumb_refuses(
+        desk.path(),
+        "drift --model bert --data pairs.csv --probe other",
+    );
+    assert!(refused.contains("pooled in another way"), "{refused}");
+    let refused = plumb_refuses(
+        desk.path(),
+        "drift --model bert --data pairs.csv --probe run",
+    );
+    assert!(refused.contains("it has no probe"), "{refused}");
+}
+
 #[test]
 fn rounder_weights_move_texts_farther() {
     let desk = desk();

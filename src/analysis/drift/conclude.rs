@@ -2,11 +2,11 @@
 
 use super::Params;
 use super::measure::{MEASURES, Measure};
+use super::record::Record;
 use super::reference::Reference;
 use super::resample::{Resampled, percentiles};
 use super::result::{Effect, LayerDrift, Named, Verdict};
 use super::sets::SetDrift;
-use super::sweep::Record;
 use crate::analysis::inference::Estimate;
 
 /// Of fewer texts nothing is concluded: their resamples are too much alike.

@@ -1,7 +1,7 @@
 //! One original and one edit of it, token by token.
 
-use super::states::Probed;
-use super::sweep::{Reader, pooled};
+use super::states::{Probed, pooled};
+use super::sweep::Reader;
 use super::vector::{cosine_distance, degrees, dot, euclidean_distance};
 use crate::error::{Error, Result};
 use crate::hook::HookSet;

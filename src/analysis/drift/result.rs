@@ -16,6 +16,33 @@ pub struct Drift {
     pub references: Vec<ReferenceCard>,
     /// The same text alone and in company.
     pub company: Company,
+    /// What passed the models for it.
+    pub passes: Passes,
+}
+
+/// Token sequences that passed a model: originals, their edits and random edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Passes {
+    /// How many.
+    pub sequences: usize,
+    /// Their tokens in all.
+    pub tokens: usize,
+}
+
+impl Passes {
+    /// Counts sequences of these lengths.
+    pub(super) fn add(&mut self, lengths: impl IntoIterator<Item = usize>) {
+        for tokens in lengths {
+            self.sequences += 1;
+            self.tokens += tokens;
+        }
+    }
+
+    /// Counts what was counted elsewhere.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.sequences += other.sequences;
+        self.tokens += other.tokens;
+    }
 }
 
 /// One kind of edit.

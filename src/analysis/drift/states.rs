@@ -1,8 +1,10 @@
 //! What passes the hook points for some token sequences: one packed forward pass.
 
+use crate::analysis::neighbors::Rows;
 use crate::error::{Error, Result};
 use crate::hook::{Depth, HookPoint, HookSet, NoHook, Recorder, Site};
 use crate::model::{ArchSpec, Head, Mask, Model, Transformer};
+use crate::store::Pool;
 use crate::text::batch::Batch;
 use candle_core::{DType, Tensor};
 use std::ops::Range;
@@ -123,6 +125,25 @@ impl States {
         let rows = &self.rows[sequence];
         (&matrix[rows.start * width..rows.end * width], *width)
     }
+}
+
+/// The pooled vectors of some sequences at a point.
+pub(super) fn pooled(
+    pool: &Pool,
+    states: &States,
+    sequences: &[usize],
+    point: usize,
+) -> Result<Rows> {
+    let mut data = Vec::new();
+    let mut cols = 0;
+    for sequence in sequences {
+        let (matrix, width) = states.of(*sequence, point);
+        let rows: Vec<usize> = (0..matrix.len() / width.max(1)).collect();
+        let vector = pool.apply(matrix, width, &rows);
+        cols = vector.len();
+        data.extend(vector);
+    }
+    Rows::new(cols, data)
 }
 
 /// KL(p ‖ q) in nats of the distributions that two rows of logits stand for.

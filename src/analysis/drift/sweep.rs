@@ -3,20 +3,22 @@
 //! A piece is some originals. They pass the model together, then their edits and random edits, batch by batch; what is kept of a batch is the
 //! numbers of each edit. So memory does not grow with the texts but for those numbers, and each original is computed once for all of its edits.
 
-use super::edits::{Edits, Planned};
-use super::measure::{MEASURES, Measure};
-use super::reference::{Compared, Numbers, Reference};
-use super::states::{Probed, States, divergence};
+use super::directions::Directions;
+use super::edits::Edits;
+use super::measure::Measure;
+use super::piece::{Job, Piece};
+use super::record::{Found, Kept, Sum};
+use super::reference::{Compared, Reference};
+use super::result::Passes;
+use super::states::{Probed, States, divergence, pooled};
 use super::vector::{cosine_distance, euclidean_distance};
 use crate::analysis::neighbors::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Transformer;
 use crate::store::Pool;
-use crate::text::align::{Link, links, pieces};
+use crate::text::align::Link;
 use crate::text::perturb::{Null, Vocabulary};
-use crate::text::tokens::{Tokenizer, Tokens};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use crate::text::tokens::Tokenizer;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,9 +34,6 @@ pub struct Reader<'a> {
     /// The most tokens that it reads.
     pub context: usize,
 }
-
-/// The direction that a probe reads at each hook point for each pair of labels.
-pub(super) type Directions = BTreeMap<Option<(usize, usize)>, Vec<Option<Vec<f32>>>>;
 
 /// What a walk needs.
 pub(super) struct Sweep<'a> {
@@ -57,63 +56,6 @@ pub(super) struct Sweep<'a> {
     /// Texts whose pooled vectors are kept: those of the references up to here.
     pub(super) kept: usize,
     pub(super) progress: &'a (dyn Fn(usize) + Sync),
-}
-
-/// What became of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It was compared.
-    Compared,
-    /// The edited text is the original.
-    Identical,
-    /// The texts differ, but the tokenizer makes the same tokens of them.
-    SameTokens,
-    /// One of the two is longer than the context.
-    TooLong,
-    /// The text gave the edit nothing to change.
-    NotApplicable,
-}
-
-/// The numbers of one edit at all hook points, and those of its random edits.
-#[derive(Debug, Clone)]
-pub(super) struct Record {
-    pub(super) text: usize,
-    pub(super) kind: usize,
-    pub(super) fate: Fate,
-    pub(super) edit: Vec<Numbers>,
-    /// The mean over random edits; `None` without any.
-    pub(super) null: Option<Vec<Numbers>>,
-    /// The divergence of the next-token distribution, of the edit and of random edits.
-    pub(super) kl: Option<(f32, f32)>,
-}
-
-/// The pooled vector of an edit at every hook point.
-pub(super) struct Kept {
-    pub(super) kind: usize,
-    /// The place of its original in the references.
-    pub(super) place: usize,
-    pub(super) pooled: Vec<Vec<f32>>,
-}
-
-/// What one piece gave.
-#[derive(Default)]
-pub(super) struct Found {
-    pub(super) records: Vec<Record>,
-    pub(super) kept: Vec<Kept>,
-}
-
-/// One sequence that passes a model.
-struct Job {
-    /// The original, by its place in the piece.
-    original: usize,
-    /// The record that it belongs to.
-    record: usize,
-    /// Whether it is a random edit.
-    null: bool,
-    tokens: Tokens,
-    links: Vec<Link>,
-    labels: Option<(usize, usize)>,
-    model: usize,
 }
 
 impl Sweep<'_> {
@@ -142,9 +84,7 @@ impl Sweep<'_> {
         found.sort_by_key(|(piece, _)| *piece);
         let mut all = Found::default();
         for (_, piece) in found {
-            let piece = piece?;
-            all.records.extend(piece.records);
-            all.kept.extend(piece.kept);
+            all.append(piece?);
         }
         Ok(all)
     }
@@ -179,6 +119,9 @@ impl Sweep<'_> {
             true => None,
             false => Some(self.originals(&piece)?),
         };
+        let mut passes = Passes::default();
+        passes.add(piece.originals.iter().map(|(_, tokens)| tokens.len()));
+        passes.add(piece.jobs.iter().map(|job| job.tokens.len()));
         // Equally long sequences side by side, so that attention runs on them as one.
         piece.jobs.sort_by_key(|job| (job.model, job.tokens.len()));
         let mut kept = Vec::new();
@@ -209,146 +152,8 @@ impl Sweep<'_> {
         Ok(Found {
             records: piece.records,
             kept: kept.into_iter().map(|(_, kept)| kept).collect(),
+            passes,
         })
-    }
-
-    /// Tokens of a text and of its edits, and what is not to be computed.
-    fn plan(&self, text: usize, piece: &mut Piece) -> Result<()> {
-        let original = self.edits.original(text);
-        let own = self
-            .base
-            .tokenizer
-            .encode(original, None)
-            .map_err(|e| at_row(e, text))?;
-        let too_long = own.len() > self.base.context;
-        let mut place = None;
-        for (number, planned) in self.edits.planned(text).into_iter().enumerate() {
-            let record = Record {
-                text,
-                kind: planned.kind,
-                fate: Fate::Compared,
-                edit: Vec::new(),
-                null: None,
-                kl: None,
-            };
-            let Some(edited) = &planned.text else {
-                piece.records.push(Record {
-                    fate: Fate::NotApplicable,
-                    ..record
-                });
-                continue;
-            };
-            let reader = self.others.get(planned.kind).unwrap_or(&self.base);
-            let tokens = reader
-                .tokenizer
-                .encode(edited, None)
-                .map_err(|e| at_row(e, planned.row))?;
-            if too_long || tokens.len() > reader.context {
-                piece.records.push(Record {
-                    fate: Fate::TooLong,
-                    ..record
-                });
-                continue;
-            }
-            let original_at = *place.get_or_insert_with(|| {
-                piece.originals.push((text, own.clone()));
-                piece.originals.len() - 1
-            });
-            let edit = Edited {
-                number,
-                planned: &planned,
-                edited,
-                tokens,
-                original_at,
-            };
-            self.plan_edit(edit, record, original, &own, piece);
-        }
-        Ok(())
-    }
-
-    fn plan_edit(
-        &self,
-        edit: Edited<'_>,
-        mut record: Record,
-        original: &str,
-        own: &Tokens,
-        piece: &mut Piece,
-    ) {
-        let nothing = || vec![self.nothing(edit.planned.labels); self.references.len()];
-        let at = piece.records.len();
-        let found = pieces(original, edit.edited);
-        let other_model = !self.others.is_empty();
-        record.fate = match (
-            other_model,
-            edit.edited == original,
-            edit.tokens.ids == own.ids,
-        ) {
-            (false, true, _) => Fate::Identical,
-            (false, false, true) => Fate::SameTokens,
-            _ => Fate::Compared,
-        };
-        let mut job = |tokens: Tokens, links: Vec<Link>, null| {
-            piece.jobs.push(Job {
-                original: edit.original_at,
-                record: at,
-                null,
-                tokens,
-                links,
-                labels: edit.planned.labels,
-                model: if other_model { edit.planned.kind } else { 0 },
-            });
-        };
-        match record.fate {
-            Fate::Compared => {
-                let links = links(own, &edit.tokens, &found);
-                job(edit.tokens, links, false);
-            }
-            _ => record.edit = nothing(),
-        }
-        if record.fate != Fate::Compared && self.probed.predicts() {
-            record.kl = Some((0.0, f32::NAN));
-        }
-        let Some((null, vocabulary)) = self.null.filter(|_| !other_model) else {
-            piece.records.push(record);
-            return;
-        };
-        for draw in 0..self.draws {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x6e75_6c6c);
-            rng.set_stream(
-                ((record.text as u64) << 24) | ((edit.number as u64) << 8) | draw as u64,
-            );
-            let random = vocabulary.random_edit(null, original, edit.edited, &found, &mut rng);
-            let same = random == original;
-            let tokens = match same {
-                true => Ok(own.clone()),
-                false => self.base.tokenizer.encode(&random, None),
-            };
-            // A random edit that the model cannot read is none.
-            let Ok(tokens) = tokens else { continue };
-            if tokens.len() > self.base.context {
-                continue;
-            }
-            if tokens.ids == own.ids {
-                piece.still.push((at, edit.planned.labels));
-                continue;
-            }
-            let links = links(own, &tokens, &pieces(original, &random));
-            job(tokens, links, true);
-        }
-        piece.records.push(record);
-    }
-
-    /// What an edit measures that changes nothing.
-    fn nothing(&self, labels: Option<(usize, usize)>) -> Numbers {
-        let mut numbers = [f32::NAN; MEASURES];
-        let probed = self.directions.contains_key(&labels);
-        for measure in Measure::ALL {
-            let defined = measure != Measure::ProbeShift || probed;
-            if let Some(value) = measure.of_nothing().filter(|_| defined) {
-                numbers[measure.index()] = value;
-            }
-        }
-        numbers
     }
 
     /// The originals of a piece through the base model.
@@ -437,99 +242,11 @@ impl Sweep<'_> {
     }
 }
 
-/// An edit that is to be compared.
-struct Edited<'p> {
-    number: usize,
-    planned: &'p Planned,
-    edited: &'p str,
-    tokens: Tokens,
-    original_at: usize,
-}
-
-#[derive(Default)]
-struct Piece {
-    originals: Vec<(usize, Tokens)>,
-    records: Vec<Record>,
-    jobs: Vec<Job>,
-    /// Records of random edits that changed no token, once for each.
-    still: Vec<(usize, Option<(usize, usize)>)>,
-}
-
 struct Originals {
     states: States,
     /// For each point, one row a text.
     pooled: Vec<Rows>,
     places: Vec<Option<usize>>,
-}
-
-/// What was found of one record so far.
-#[derive(Default)]
-struct Sum {
-    edit: Vec<Numbers>,
-    /// For each point, the sums of the defined numbers and how many there were.
-    null: Vec<([f64; MEASURES], [u32; MEASURES])>,
-    kl: Option<f64>,
-    null_kl: (f64, u32),
-}
-
-impl Sum {
-    fn add(&mut self, null: bool, point: usize, numbers: &Numbers) {
-        if !null {
-            self.edit.push(*numbers);
-            return;
-        }
-        if self.null.len() <= point {
-            self.null.push(([0.0; MEASURES], [0; MEASURES]));
-        }
-        let (sums, counts) = &mut self.null[point];
-        for (measure, value) in numbers.iter().enumerate() {
-            if value.is_finite() {
-                sums[measure] += f64::from(*value);
-                counts[measure] += 1;
-            }
-        }
-    }
-
-    fn add_kl(&mut self, null: bool, kl: f64) {
-        match null {
-            false => self.kl = Some(kl),
-            true => self.null_kl = (self.null_kl.0 + kl, self.null_kl.1 + 1),
-        }
-    }
-
-    fn settle(self, record: &mut Record) {
-        if !self.edit.is_empty() {
-            record.edit = self.edit;
-        }
-        let mean = |(sums, counts): ([f64; MEASURES], [u32; MEASURES])| -> Numbers {
-            std::array::from_fn(|m| (sums[m] / f64::from(counts[m])) as f32)
-        };
-        if !self.null.is_empty() {
-            record.null = Some(self.null.into_iter().map(mean).collect());
-        }
-        let null_kl = (self.null_kl.0 / f64::from(self.null_kl.1)) as f32;
-        let kl = self.kl.map(|kl| kl as f32).or(record.kl.map(|kl| kl.0));
-        record.kl = kl.map(|kl| (kl, null_kl));
-    }
-}
-
-/// The pooled vectors of some sequences at a point.
-pub(super) fn pooled(
-    pool: &Pool,
-    states: &States,
-    sequences: &[usize],
-    point: usize,
-) -> Result<Rows> {
-    let mut data = Vec::new();
-    let mut cols = 0;
-    for sequence in sequences {
-        let (matrix, width) = states.of(*sequence, point);
-        let rows: Vec<usize> = (0..matrix.len() / width.max(1)).collect();
-        let vector = pool.apply(matrix, width, &rows);
-        cols = vector.len();
-        data.extend(vector);
-    }
-    Rows::new(cols, data)
 }
 
 /// Of the tokens that an edit left alone, the mean cosine and Euclidean distance to themselves.
@@ -551,12 +268,4 @@ fn unchanged(links: &[Link], before: (&[f32], usize), after: (&[f32], usize)) ->
         }
     }
     (cosines / count, lengths / count)
-}
-
-/// The error of a text with the row that it stands in.
-fn at_row(error: Error, row: usize) -> Error {
-    match error {
-        Error::BadText { problem, .. } => Error::BadText { row, problem },
-        other => other,
-    }
 }

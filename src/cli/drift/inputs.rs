@@ -215,7 +215,7 @@ impl Inputs {
     ) -> Result<Made<'a>> {
         Ok(match self {
             Inputs::Pairs(pairs) => {
-                let labelled = args.probe_run.is_some();
+                let labelled = args.probe.is_some() || args.probe_run.is_some();
                 let columns = args.pair_columns()?;
                 Made::Pairs(made(pairs.clone(), &columns, number, labelled)?)
             }

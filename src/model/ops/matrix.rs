@@ -2,7 +2,8 @@
 
 use super::kernel::{fits, values};
 use super::linear;
-use super::product::{Packed, product_of_plain};
+use super::packed::Packed;
+use super::product::product_of_plain;
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 use std::sync::{Arc, OnceLock};

@@ -7,11 +7,14 @@
 //! no argument tracks a graph; where one does, they go the composed way.
 
 mod activation;
+mod add;
 mod attention;
 mod kernel;
 mod matrix;
 mod norm;
+mod packed;
 mod patterns;
+mod prefetch;
 mod product;
 mod rope;
 mod simd;
@@ -19,6 +22,7 @@ mod softmax;
 mod threads;
 
 pub use activation::{activate, gate};
+pub use add::add;
 pub(super) use attention::attention;
 pub use matrix::Matrix;
 pub use norm::{layer_norm, rms_norm};

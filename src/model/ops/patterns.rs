@@ -3,7 +3,8 @@
 //! Both ways call the same kernels on the same numbers, so that looking changes no bit.
 
 use super::kernel::{fits, values, widened};
-use super::product::{Left, Packed};
+use super::packed::Packed;
+use super::product::Left;
 use super::simd::dispatch;
 use super::softmax::softmax_in_place;
 use super::threads;

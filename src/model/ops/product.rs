@@ -1,17 +1,16 @@
 //! Matrix products with a packed right side: weights, and the keys and values of attention.
 //!
-//! A packed matrix lies as the kernel reads it: panels of as many columns as fill two vectors (three, where there are 32 registers), row after row. Each element of a product is
-//! a sum in an order that depends on the length of the sum alone, so a row's result depends neither on the other rows nor on how the work
+//! Each element of a product is a sum in an order that depends on the length of the sum alone, so a row's result depends neither on the other rows nor on how the work
 //! is divided among threads.
 
+use super::packed::{Packed, vectors};
+use super::prefetch::prefetch;
 use super::simd::dispatch;
 use super::threads;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Longest part of a sum that is added up in registers: a panel's part must stay in the first-level cache.
-const DEPTH: usize = 512;
 /// Rows that pass all panels before the next ones do: with `DEPTH` columns they stay in the second-level cache.
 const BLOCK: usize = 96;
 /// Columns that are packed at once where a weight is not.
@@ -19,112 +18,7 @@ const PART: usize = 512;
 /// Fewer operations are not worth another thread.
 const PARALLEL: usize = 1 << 21;
 
-/// How many columns a panel has on this processor.
-fn panel_width() -> usize {
-    struct Width;
-    impl WithSimd for Width {
-        type Output = usize;
-
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            vectors::<S>() * S::F32_LANES
-        }
-    }
-    dispatch(Width)
-}
-
-/// Vectors side by side in a panel. Registers hold a tile's sums, a row of the panel and a number of the left side: 6 rows by 2 vectors are 12
-/// sums in 16 registers, 8 by 3 are 24 in 32.
-const fn vectors<S: Simd>() -> usize {
-    match S::REGISTER_COUNT {
-        32.. => 3,
-        _ => 2,
-    }
-}
-
-/// The right side of a product, `[inner, columns]`.
-#[derive(Debug, Clone)]
-pub(super) struct Packed {
-    inner: usize,
-    columns: usize,
-    width: usize,
-    values: Vec<f32>,
-}
-
-impl Default for Packed {
-    fn default() -> Self {
-        Self {
-            inner: 0,
-            columns: 0,
-            width: panel_width(),
-            values: Vec::new(),
-        }
-    }
-}
-
 impl Packed {
-    /// The transpose of `[columns, inner]`, whose rows begin every `stride` numbers: a weight `[out, in]`, or keys.
-    pub(super) fn transposed(x: &[f32], columns: usize, inner: usize, stride: usize) -> Self {
-        let mut packed = Self::default();
-        packed.pack_transposed(x, columns, inner, stride);
-        packed
-    }
-
-    /// `[inner, columns]` as it is, whose rows begin every `stride` numbers: values.
-    pub(super) fn plain(x: &[f32], inner: usize, columns: usize, stride: usize) -> Self {
-        let mut packed = Self::default();
-        packed.pack(x, inner, columns, stride);
-        packed
-    }
-
-    fn pack_transposed(&mut self, x: &[f32], columns: usize, inner: usize, stride: usize) {
-        self.resize(inner, columns);
-        let width = self.width;
-        let panels = self.values.chunks_exact_mut((inner * width).max(1));
-        for (panel, first) in panels.zip((0..columns).step_by(width)) {
-            for column in first..(first + width).min(columns) {
-                let row = &x[column * stride..][..inner];
-                let slots = panel[column - first..].iter_mut().step_by(width);
-                for (slot, value) in slots.zip(row) {
-                    *slot = *value;
-                }
-            }
-        }
-    }
-
-    fn pack(&mut self, x: &[f32], inner: usize, columns: usize, stride: usize) {
-        self.resize(inner, columns);
-        let width = self.width;
-        let panels = self.values.chunks_exact_mut((inner * width).max(1));
-        for (panel, first) in panels.zip((0..columns).step_by(width)) {
-            let filled = width.min(columns - first);
-            for (row, slots) in panel.chunks_exact_mut(width).enumerate() {
-                slots[..filled].copy_from_slice(&x[row * stride + first..][..filled]);
-            }
-        }
-    }
-
-    /// Room for a matrix; what a last panel has too much is zero.
-    fn resize(&mut self, inner: usize, columns: usize) {
-        self.values = vec![0.0; columns.div_ceil(self.width) * self.width * inner];
-        (self.inner, self.columns) = (inner, columns);
-    }
-
-    /// The matrix whose transpose was packed, `[columns, inner]`.
-    pub(super) fn unpacked(&self) -> Vec<f32> {
-        let mut x = vec![0.0; self.columns * self.inner];
-        let panels = self.values.chunks_exact((self.inner * self.width).max(1));
-        let blocks = x.chunks_mut((self.inner * self.width).max(1));
-        for (block, panel) in blocks.zip(panels) {
-            for (column, row) in block.chunks_exact_mut(self.inner).enumerate() {
-                let slots = panel[column..].iter().step_by(self.width);
-                for (value, slot) in row.iter_mut().zip(slots) {
-                    *value = *slot;
-                }
-            }
-        }
-        x
-    }
-
     /// `x @ self + bias`, `[rows, columns]`, from `x` `[rows, inner]`. On all threads, unless this one is told to work alone.
     pub(super) fn product(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         let rows = x.len() / self.inner.max(1);
@@ -165,7 +59,7 @@ impl Packed {
         workers: usize,
         out: &mut [f32],
     ) {
-        let panels = self.columns.div_ceil(self.width);
+        let panels = self.panels();
         let share = panels.div_ceil(workers);
         let shares: Vec<Range<usize>> = (0..panels)
             .step_by(share)
@@ -205,19 +99,12 @@ impl Packed {
     ) {
         dispatch(Multiply {
             right: self,
-            panels: 0..self.columns.div_ceil(self.width),
+            panels: 0..self.panels(),
             left,
             bias,
             out,
             stride,
         });
-    }
-
-    /// The parts into which a sum is cut, as equal as can be.
-    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let inner = self.inner;
-        let parts = inner.div_ceil(DEPTH).max(1);
-        (0..parts).map(move |i| i * inner / parts..(i + 1) * inner / parts)
     }
 }
 
@@ -300,6 +187,8 @@ struct Tile<'a> {
     left: Left<'a>,
     depth: Range<usize>,
     panel: &'a [f32],
+    /// What comes after the panel: each strip of rows fetches its share of it into the cache.
+    next: &'a [f32],
     bias: Option<&'a [f32]>,
     stride: usize,
     columns: usize,
@@ -311,28 +200,31 @@ impl Multiply<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let rows = self.out.len().div_ceil(self.stride.max(1));
-        let (width, inner) = (self.right.width, self.right.inner);
-        let first_column = self.panels.start * width;
+        let (width, panels) = (self.right.width, self.panels.len());
+        let count = panels * self.right.depths();
+        let at = |i: usize| {
+            let depth = self.right.depth(i / panels);
+            (self.panels.start + i % panels, depth)
+        };
         for block in (0..rows).step_by(BLOCK) {
             let block = block..(block + BLOCK).min(rows);
-            for depth in self.right.depths() {
-                for panel in self.panels.clone() {
-                    let columns = panel * width..((panel + 1) * width).min(self.right.columns);
-                    let begin = panel * width * inner;
-                    let values = &self.right.values[begin + depth.start * width..];
-                    let last = depth.end == inner;
-                    let tile = Tile {
-                        left: self.left,
-                        panel: &values[..depth.len() * width],
-                        bias: self.bias.filter(|_| last).map(|b| &b[columns.clone()]),
-                        stride: self.stride,
-                        columns: columns.len(),
-                        onto: depth.start > 0,
-                        depth: depth.clone(),
-                    };
-                    let at = columns.start - first_column;
-                    tile.down::<S, ROWS, VECTORS>(simd, block.clone(), at, self.out);
-                }
+            for i in 0..count {
+                let (panel, depth) = at(i);
+                let (next_panel, next_depth) = at((i + 1) % count);
+                let columns = panel * width..((panel + 1) * width).min(self.right.columns);
+                let last = depth.end == self.right.inner;
+                let tile = Tile {
+                    left: self.left,
+                    panel: self.right.part(panel, &depth),
+                    next: self.right.part(next_panel, &next_depth),
+                    bias: self.bias.filter(|_| last).map(|b| &b[columns.clone()]),
+                    stride: self.stride,
+                    columns: columns.len(),
+                    onto: depth.start > 0,
+                    depth,
+                };
+                let first = (panel - self.panels.start) * width;
+                tile.down::<S, ROWS, VECTORS>(simd, block.clone(), first, self.out);
             }
         }
     }
@@ -348,24 +240,28 @@ impl Tile<'_> {
         at: usize,
         out: &mut [f32],
     ) {
+        let share = self.next.len().div_ceil(rows.len().div_ceil(ROWS).max(1));
+        let mut shares = self.next.chunks(share.max(1));
         let mut row = rows.start;
         while row + ROWS <= rows.end {
-            self.sum::<S, ROWS, VECTORS>(simd, row, at, out);
+            let ahead = shares.next().unwrap_or_default();
+            self.sum::<S, ROWS, VECTORS>(simd, row, at, out, ahead);
             row += ROWS;
         }
+        let ahead = shares.next().unwrap_or_default();
         while row + 4 <= rows.end {
-            self.sum::<S, 4, VECTORS>(simd, row, at, out);
+            self.sum::<S, 4, VECTORS>(simd, row, at, out, ahead);
             row += 4;
         }
         match rows.end - row {
-            3 => self.sum::<S, 3, VECTORS>(simd, row, at, out),
-            2 => self.sum::<S, 2, VECTORS>(simd, row, at, out),
-            1 => self.sum::<S, 1, VECTORS>(simd, row, at, out),
+            3 => self.sum::<S, 3, VECTORS>(simd, row, at, out, ahead),
+            2 => self.sum::<S, 2, VECTORS>(simd, row, at, out, ahead),
+            1 => self.sum::<S, 1, VECTORS>(simd, row, at, out, ahead),
             _ => {}
         }
     }
 
-    /// `ROWS` rows by one panel.
+    /// `ROWS` rows by one panel, while a share of the next one is fetched.
     #[inline(always)]
     fn sum<S: Simd, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -373,6 +269,7 @@ impl Tile<'_> {
         row: usize,
         at: usize,
         out: &mut [f32],
+        ahead: &[f32],
     ) {
         let (panel, _) = S::as_simd_f32s(self.panel);
         let (panel, _) = panel.as_chunks::<VECTORS>();
@@ -382,9 +279,13 @@ impl Tile<'_> {
             *slot = &self.left.x[start..][..panel.len()];
         }
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+        let stride = ahead.len().div_ceil(panel.len().max(1));
+        let mut fetched = ahead.as_ptr();
         // By index, so that the compiler sees that all of them are within bounds.
         #[allow(clippy::needless_range_loop, reason = "it is twice as fast")]
         for i in 0..panel.len() {
+            prefetch(fetched);
+            fetched = fetched.wrapping_add(stride);
             let right = panel[i];
             for row in 0..ROWS {
                 let left = simd.splat_f32s(rows[row][i]);
@@ -507,14 +408,11 @@ mod tests {
             w: &[f32],
             [columns, inner]: [usize; 2],
         ) -> Vec<f32> {
-            let mut packed = Packed {
-                width: VECTORS * S::F32_LANES,
-                ..Packed::default()
-            };
+            let mut packed = Packed::of_width(VECTORS * S::F32_LANES);
             packed.pack_transposed(w, columns, inner, inner);
             let mut out = vec![0.0; x.len() / inner * columns];
             let multiply = Multiply {
-                panels: 0..columns.div_ceil(packed.width),
+                panels: 0..packed.panels(),
                 left: Left { x, stride: inner },
                 bias: None,
                 out: &mut out,

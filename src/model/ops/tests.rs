@@ -398,3 +398,23 @@ fn kernels_refuse_shapes_that_do_not_belong_together() {
         "a row without a target"
     );
 }
+
+/// Rows alike, and one row for all; with the bits of candle's own sums, which a tracked argument still gets.
+#[test]
+fn sums_are_those_of_candle() {
+    let of = |seed, shape: &[usize]| random(seed, shape, 3.0).to_dtype(DType::F32).unwrap();
+    let bits = |x: &Tensor| {
+        let values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>()
+    };
+    let x = of(1, &[5, 7]);
+    for y in [of(2, &[5, 7]), of(3, &[7]), of(4, &[1, 7])] {
+        let sum = add(&x, &y).unwrap();
+        assert_eq!(bits(&sum), bits(&x.broadcast_add(&y).unwrap()));
+        assert_eq!(sum.dims(), [5, 7]);
+        let tracked = add(Var::from_tensor(&x).unwrap().as_tensor(), &y).unwrap();
+        assert!(tracked.track_op());
+        assert_eq!(bits(&tracked), bits(&sum));
+    }
+    assert!(add(&x, &of(5, &[5])).is_err());
+}
