@@ -5,6 +5,7 @@ mod candidates;
 mod correction;
 mod exact;
 mod expression;
+mod fetch;
 pub mod hnsw;
 mod ranking;
 mod rows;

@@ -1,6 +1,7 @@
 //! The order of rows by their scores in `f64`, and whether candidates that `f32` found are all that could be in it.
 
 use super::correction::Correction;
+use super::fetch::{AHEAD, Fetch};
 use super::space::{Metric, Query, Space};
 use pulp::{Arch, Simd, WithSimd};
 use std::borrow::Cow;
@@ -68,7 +69,11 @@ impl<'a> Ranking<'a> {
     }
 
     /// Rows with their scores, nearest first, equal ones by row number.
-    pub(super) fn scored(&self, query: &Query, rows: impl Iterator<Item = u32>) -> Vec<Neighbor> {
+    pub(super) fn scored(
+        &self,
+        query: &Query,
+        rows: impl Iterator<Item = u32> + Clone,
+    ) -> Vec<Neighbor> {
         let mut found = Vec::with_capacity(rows.size_hint().0);
         Arch::new().dispatch(Scored {
             ranking: self,
@@ -129,12 +134,19 @@ struct Scored<'a, I> {
     out: &'a mut Vec<Neighbor>,
 }
 
-impl<I: Iterator<Item = u32>> WithSimd for Scored<'_, I> {
+impl<I: Iterator<Item = u32> + Clone> WithSimd for Scored<'_, I> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        let (fetch, rows) = (Fetch::detected(), &self.ranking.space.rows);
+        let mut soon = self.rows.clone();
+        let coming = soon.by_ref().take(AHEAD);
+        coming.for_each(|row| fetch.ahead(rows.row(row as usize)));
         for row in self.rows {
+            if let Some(next) = soon.next() {
+                fetch.ahead(rows.row(next as usize));
+            }
             let score = self.ranking.score(self.query, row as usize);
             self.out.push(Neighbor { row, score });
         }
