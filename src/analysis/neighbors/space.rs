@@ -93,7 +93,11 @@ impl Space {
                 norms.iter().map(|n| (-n * n / 2.0) as f32).collect(),
             ),
         };
-        let corrected = Pairs::drawn(rows.rows(), seed).cosines(&rows);
+        // What Euclid's mean takes off for the sake of rounding corrects nothing.
+        let corrected = match correction {
+            Correction::None | Correction::Csls => uncorrected.clone(),
+            _ => Pairs::drawn(rows.rows(), seed).cosines(&rows),
+        };
         let mut space = Self {
             metric,
             correction,
