@@ -21,8 +21,8 @@ use rayon::prelude::*;
 const PARTS: usize = 16;
 /// Random points that push a point away for each edge that pulls it.
 const PUSHES: usize = 5;
-/// Edges that pull a point at once, before it is pushed.
-const TOGETHER: usize = 8;
+/// Edges that pull a point at once, before it is pushed. Where few do, those that come last count most, epoch after epoch, and groups drift apart.
+const TOGETHER: usize = LANES;
 /// Points that a thread moves at a time.
 const TASK: usize = 128;
 
