@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         Some(path) => Some(OutputFolder::open(path, MARK, args.force)?),
         None => None,
     };
-    let mut layers = film(maps(args, &run, &ground, &points, &params)?);
+    let mut layers = film(maps(args, &run, &ground, &points, &params)?)?;
     if let Some(category) = color.as_ref().and_then(|c| c.full.as_ref()) {
         for layer in &mut layers {
             let k = layer.map.quality.k;

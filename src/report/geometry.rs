@@ -222,7 +222,7 @@ impl GeometryReport {
             charts.push((
                 "mutual-knn",
                 self.heat(
-                    "share of the 10 nearest that are the same",
+                    "share of the 10 nearest in common",
                     "Whether layers agree on who is near to whom",
                     |p| &p.mutual_knn,
                 ),

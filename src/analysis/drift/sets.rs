@@ -1,7 +1,8 @@
 //! Originals and edits as two representations of the same texts.
 
-use crate::analysis::geometry::{Gram, Shape};
+use crate::analysis::geometry::Gram;
 use crate::analysis::neighbors::Rows;
+use crate::analysis::reduce::Shape;
 use crate::error::Result;
 use serde::Serialize;
 

@@ -5,7 +5,6 @@ mod dimension;
 mod hubness;
 mod layer;
 mod overlap;
-mod procrustes;
 mod similarity;
 mod spread;
 
@@ -14,6 +13,5 @@ pub use dimension::two_nn;
 pub use hubness::{HUB_NEIGHBORS, Hubness};
 pub use layer::{LayerGeometry, LayerParams, layer_geometry};
 pub use overlap::{NeighborSets, OVERLAP_NEIGHBORS};
-pub use procrustes::Shape;
 pub use similarity::{Portrait, Similarity, SimilarityParams, WithNull, similarity};
 pub use spread::{CosineSpread, DominantDimension, Massive, Norms, participation_ratio};

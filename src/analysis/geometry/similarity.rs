@@ -2,8 +2,8 @@
 
 use super::cka::Gram;
 use super::overlap::NeighborSets;
-use super::procrustes::Shape;
 use crate::analysis::neighbors::Rows;
+use crate::analysis::reduce::Shape;
 use crate::error::{Error, Result};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

@@ -1,16 +1,9 @@
 //! Parameters in the space of tokens (Dar, Geva, Gupta & Berant 2022): what neurons and heads say, without running the model.
 
-use super::logit::{aim, read, streams};
 use super::predict::largest;
-use crate::analysis::inference::{Bootstrap, Estimate};
-use crate::error::{Error, Result};
-use crate::hook::{Hook, HookPoint, HookSet, Recorder, Site};
-use crate::model::{Model, Transformer};
-use crate::text::batch::Batch;
+use crate::error::Result;
+use crate::model::Transformer;
 use candle_core::{DType, Tensor};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -30,7 +23,7 @@ pub struct Promoted {
 /// The tokens that each direction `[rows, d_model]` promotes most, given the directions of tokens ([`Transformer::output_directions`]).
 ///
 /// # Errors
-/// [`Error::Candle`] for directions of another width.
+/// [`Candle`](crate::error::Error::Candle) for directions of another width.
 pub fn promoted(
     directions: &Tensor,
     vocabulary: &Tensor,
@@ -97,7 +90,7 @@ pub struct HeadPairs {
 /// never held.
 ///
 /// # Errors
-/// As [`Transformer::head_weights`], [`Transformer::input_directions`] and [`Transformer::output_directions`]; [`Error::Candle`] for a token
+/// As [`Transformer::head_weights`], [`Transformer::input_directions`] and [`Transformer::output_directions`]; [`Candle`](crate::error::Error::Candle) for a token
 /// that is not in the vocabulary.
 pub fn head_pairs(
     model: &Transformer,
@@ -195,138 +188,16 @@ fn largest_pairs(left: &Tensor, right: &Tensor, count: usize) -> Result<Vec<(f32
     Ok(best)
 }
 
-/// How much of what a layer says can be read off its most active neurons.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recovery {
-    /// The block.
-    pub layer: usize,
-    /// Tokens of a state that count, and neurons.
-    pub k: usize,
-    /// Neurons of a position that count.
-    pub neurons: usize,
-    /// R@k: the share of the `k` tokens that the layer's own state promotes most that are among the `k` that one of its most active neurons
-    /// promotes most; with a 95 % interval over texts.
-    pub recall: Estimate,
-    /// The same with the neurons of another position, drawn at random.
-    pub shuffled: Estimate,
-    /// Positions that were looked at.
-    pub positions: usize,
-}
-
-/// What one position shows: the tokens of its state, and those of its neurons.
-struct Seen {
-    text: usize,
-    state: Vec<u32>,
-    neurons: Vec<u32>,
-}
-
-/// Compares the neurons of a block's MLP with the stream after it, on texts.
-///
-/// # Errors
-/// [`Error::NoSuchPoint`] without a language-model head, or for a block that the model does not have; [`Error::BadParameter`] for fewer than two positions.
-pub fn recovery(
-    model: &Transformer,
-    texts: &[Vec<u32>],
-    layer: usize,
-    (k, neurons): (usize, usize),
-    seed: u64,
-) -> Result<Recovery> {
-    aim(model.spec())?;
-    let values = model.mlp_values(layer)?;
-    let vocabulary = model.output_directions()?;
-    let norms = values.sqr()?.sum(1)?.sqrt()?.to_vec1::<f32>()?;
-    let says = [
-        promoted(&values, &vocabulary, k)?,
-        promoted(&values.neg()?, &vocabulary, k)?,
-    ];
-    let point = HookPoint::block(layer, Site::MlpPost)?;
-    let mut seen = Vec::new();
-    for (text, ids) in texts.iter().enumerate() {
-        let batch = Batch::new(&[ids])?;
-        let mut recorder = Recorder::new(HookSet::new([point]));
-        model.forward(&batch, &mut recorder as &mut dyn Hook)?;
-        let active = recorder
-            .get(point)?
-            .to_dtype(DType::F32)?
-            .to_vec2::<f32>()?;
-        let streams = streams(model, &batch)?.streams;
-        let after = HookPoint::block(layer, Site::ResidPost)?;
-        let Some((_, stream)) = streams.into_iter().find(|s| s.0 == after) else {
-            continue;
-        };
-        let states = read(model, stream, &batch)?
-            .to_dtype(DType::F32)?
-            .to_vec2::<f32>()?;
-        for (active, state) in active.iter().zip(&states) {
-            let strength: Vec<f32> = active
-                .iter()
-                .zip(&norms)
-                .map(|(a, n)| (a * n).abs())
-                .collect();
-            let most = largest(&strength, neurons).into_iter();
-            // A neuron that is negative promotes what its direction demotes.
-            let said = most.flat_map(|j| &says[usize::from(active[j] < 0.0)][j]);
-            seen.push(Seen {
-                text,
-                neurons: said.map(|p| p.token_id).collect(),
-                state: largest(state, k).into_iter().map(|i| i as u32).collect(),
-            });
-        }
-    }
-    if seen.len() < 2 {
-        return Err(Error::BadParameter {
-            name: "texts",
-            value: format!("{} tokens", seen.len()),
-            problem: "the shuffled control needs at least two positions".to_owned(),
-        });
-    }
-    let mut order: Vec<usize> = (0..seen.len()).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut other = vec![0; seen.len()];
-    // Each position takes the neurons of the next one in a random circle, so none keeps its own.
-    for (place, position) in order.iter().enumerate() {
-        other[*position] = order[(place + 1) % order.len()];
-    }
-    let share = |state: &[u32], said: &[u32]| {
-        state.iter().filter(|t| said.contains(t)).count() as f64 / state.len().max(1) as f64
-    };
-    let own: Vec<f64> = seen.iter().map(|s| share(&s.state, &s.neurons)).collect();
-    let shuffled = seen.iter().zip(&other);
-    let shuffled: Vec<f64> = shuffled
-        .map(|(s, o)| share(&s.state, &seen[*o].neurons))
-        .collect();
-    let groups: Vec<usize> = seen.iter().map(|s| s.text).collect();
-    Ok(Recovery {
-        layer,
-        k,
-        neurons,
-        recall: over_texts(&own, &groups, seed)?,
-        shuffled: over_texts(&shuffled, &groups, seed)?,
-        positions: seen.len(),
-    })
-}
-
-/// A mean over tokens with its 95 % interval over texts.
-pub(super) fn over_texts(values: &[f64], texts: &[usize], seed: u64) -> Result<Estimate> {
-    let bootstrap = Bootstrap {
-        seed,
-        ..Bootstrap::default()
-    };
-    let mean = |weights: &[f64]| {
-        let total: f64 = weights.iter().sum();
-        let sum: f64 = values.iter().zip(weights).map(|(v, w)| v * w).sum();
-        vec![(total > 0.0).then(|| sum / total)]
-    };
-    let intervals = bootstrap.intervals(values.len(), Some(texts), mean)?;
-    let value = values.iter().sum::<f64>() / values.len().max(1) as f64;
-    Ok(Estimate::new(value, intervals.first().copied().flatten()))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::logit::read;
     use super::*;
-    use crate::model::{ModelSource, load};
+    use crate::hook::{HookPoint, HookSet, Recorder};
+    use crate::model::{Model, ModelSource, load};
+    use crate::text::batch::Batch;
     use candle_core::Device;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn blocks_find_the_largest_of_all_pairs() {

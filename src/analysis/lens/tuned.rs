@@ -1,8 +1,8 @@
 //! The tuned lens (Belrose et al. 2023): translators trained so that each layer's reading comes near to the model's own prediction.
 
 use super::logit::{Streams, aim, lens_points, read, rows, streams};
-use super::parameters::over_texts;
 use super::predict::{divergence, log_softmax};
+use super::recovery::over_texts;
 use super::translator::{Translator, Translators};
 use crate::analysis::inference::Estimate;
 use crate::error::{Error, Result};

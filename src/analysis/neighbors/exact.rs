@@ -1,28 +1,25 @@
 //! Exact nearest rows, by blocked matrix products on all cores.
 //!
 //! Products in `f32` find candidates, of which scores in `f64` choose. Where rounding could have hidden a row from the candidates, all
-//! rows are scored in `f64`: the answer is exact, and the same on any number of threads.
+//! rows are scored in `f64`: the answer is exact, and the same on any number of threads and in whatever order tiles are finished.
 
-use super::space::{CSLS_NEIGHBORS, Metric, Query, Space};
+use super::candidates::{Candidates, Tile, Turned};
+use super::ranking::{Neighbor, Ranking};
+use super::space::{CSLS_NEIGHBORS, Query, Space};
 use crate::error::{Error, Result};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Queries in a block, and rows of the space: the product of two blocks stays in a core's cache while it is read.
-const QUERIES: usize = 128;
-const BLOCK: usize = 1024;
+/// Queries of a tile, and rows of the space: their product stays in a core's cache while it is read.
+const QUERIES: usize = 256;
+const ROWS: usize = 1024;
+/// Rows of a tile on both sides, where all rows are queries.
+const SQUARE: usize = 512;
 /// Candidates beyond those that are asked for.
 const SPARE: usize = 16;
-
-/// A row that was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbor {
-    /// The different row of the [`Space`].
-    pub row: u32,
-    /// Its score: a cosine, a dot product, a CSLS score, or (less is nearer) a distance.
-    pub score: f64,
-}
 
 /// The `k` nearest rows of each query, nearest first, equal scores by row number. Where `without` names a row for a query, that row is
 /// left out. Fewer than `k` come back where the space has no more.
@@ -36,17 +33,7 @@ pub fn nearest(
     without: &[Option<usize>],
 ) -> Result<Vec<Vec<Neighbor>>> {
     check(space, queries, k)?;
-    let k = k.min(space.rows());
-    let blocks: Vec<&[Query]> = queries.chunks(QUERIES).collect();
-    let found: Vec<Vec<Vec<Neighbor>>> = blocks
-        .into_par_iter()
-        .enumerate()
-        .map(|(block, queries)| {
-            let skip = |i: usize| without.get(block * QUERIES + i).copied().flatten();
-            of_block(space, queries, k, &skip)
-        })
-        .collect();
-    Ok(found.into_iter().flatten().collect())
+    Ok(of_queries(&Ranking::of(space), queries, k, without))
 }
 
 /// The `k` nearest other rows of every row of the space.
@@ -55,54 +42,27 @@ pub fn nearest(
 /// As [`nearest`].
 pub fn neighbor_graph(space: &Space, k: usize) -> Result<Vec<Vec<Neighbor>>> {
     check(space, &[], k)?;
-    let n = space.rows();
-    let k = k.min(n);
-    let found: Vec<Vec<Vec<Neighbor>>> = (0..n.div_ceil(QUERIES))
-        .into_par_iter()
-        .map(|block| {
-            let first = block * QUERIES;
-            let queries: Vec<Query> = (first..n.min(first + QUERIES))
-                .map(|row| space.row_query(row))
-                .collect();
-            of_block(space, &queries, k, &|i| Some(first + i))
-        })
-        .collect();
-    Ok(found.into_iter().flatten().collect())
+    Ok(of_all_rows(&Ranking::of(space), k))
 }
 
 /// For CSLS: the mean cosine of each row to its nearest others.
-pub(super) fn local_means(space: &Space) -> Result<Vec<f64>> {
-    let graph = neighbor_graph(&plain(space), CSLS_NEIGHBORS)?;
-    Ok(graph.iter().map(|found| mean_score(found)).collect())
+pub(super) fn local_means(space: &Space) -> Vec<f64> {
+    let graph = of_all_rows(&Ranking::by_metric(space), CSLS_NEIGHBORS);
+    graph.iter().map(|found| mean_score(found)).collect()
 }
 
 /// For CSLS: the mean cosine of a query to its nearest rows, itself left out.
-pub(super) fn local_mean(space: &Space, query: &Query) -> Result<f64> {
-    let found = nearest(
-        &plain(space),
-        std::slice::from_ref(query),
-        CSLS_NEIGHBORS + 1,
-        &[],
-    )?;
-    let itself = |n: &&Neighbor| n.score < 1.0 - 1e-6;
-    let others: Vec<Neighbor> = found[0]
-        .iter()
-        .filter(itself)
-        .take(CSLS_NEIGHBORS)
-        .copied()
-        .collect();
-    Ok(mean_score(&others))
+pub(super) fn local_mean(space: &Space, query: &Query) -> f64 {
+    let ranking = Ranking::by_metric(space);
+    let query = std::slice::from_ref(query);
+    let found = of_queries(&ranking, query, CSLS_NEIGHBORS + 1, &[]);
+    let others = found.into_iter().flatten();
+    let others = others.filter(|n| n.score < 1.0 - 1e-6);
+    mean_score(&others.take(CSLS_NEIGHBORS).collect::<Vec<_>>())
 }
 
 fn mean_score(found: &[Neighbor]) -> f64 {
     found.iter().map(|n| n.score).sum::<f64>() / found.len().max(1) as f64
-}
-
-/// The space with plain cosines.
-fn plain(space: &Space) -> Space {
-    let mut plain = space.clone();
-    plain.bias.iter_mut().for_each(|b| *b = 0.0);
-    plain
 }
 
 pub(super) fn check(space: &Space, queries: &[Query], k: usize) -> Result<()> {
@@ -124,169 +84,138 @@ pub(super) fn check(space: &Space, queries: &[Query], k: usize) -> Result<()> {
     }
 }
 
-/// The rows with the largest keys so far, in no order, and the key that a row must exceed to be one of them.
-struct Best {
-    keep: usize,
-    found: Vec<(f32, u32)>,
-    least: f32,
+/// How many candidates are kept for `k` neighbours.
+fn kept(space: &Space, k: usize) -> usize {
+    k.saturating_add(1 + SPARE).min(space.rows())
 }
 
-impl Best {
-    fn new(keep: usize) -> Self {
-        Self {
-            keep,
-            found: Vec::with_capacity(2 * keep),
-            least: f32::NEG_INFINITY,
-        }
-    }
-
-    /// Takes the keys of consecutive rows.
-    fn take(&mut self, keys: &[f32], first: usize) {
-        const STEP: usize = 32;
-        for (step, part) in keys.chunks(STEP).enumerate() {
-            let least = self.least;
-            // Most steps hold none: this test has no branches inside.
-            if !part.iter().fold(false, |any, key| any | (*key > least)) {
-                continue;
-            }
-            for (i, key) in part.iter().enumerate() {
-                if *key > self.least {
-                    self.found.push((*key, (first + step * STEP + i) as u32));
-                    if self.found.len() == 2 * self.keep {
-                        self.shrink();
-                    }
-                }
-            }
-        }
-    }
-
-    fn shrink(&mut self) {
-        if self.found.len() > self.keep {
-            let order = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-            self.found.select_nth_unstable_by(self.keep - 1, order);
-            self.found.truncate(self.keep);
-            self.least = self.found[self.keep - 1].0;
-        }
-    }
-}
-
-fn of_block(
-    space: &Space,
+fn of_queries(
+    ranking: &Ranking<'_>,
     queries: &[Query],
     k: usize,
-    skip: &dyn Fn(usize) -> Option<usize>,
+    without: &[Option<usize>],
 ) -> Vec<Vec<Neighbor>> {
-    let (n, width) = (space.rows(), space.rows.cols());
-    let keep = (k + 1 + SPARE).min(n);
-    let mut best: Vec<Best> = queries.iter().map(|_| Best::new(keep)).collect();
-    let flat: Vec<f32> = queries.iter().flat_map(|q| &q.vector).copied().collect();
-    let left = faer::MatRef::from_row_major_slice(&flat, queries.len(), width);
-    let mut keys = vec![0.0f32; queries.len() * BLOCK];
-    for first in (0..n).step_by(BLOCK) {
-        let rows = BLOCK.min(n - first);
-        let keys = &mut keys[..queries.len() * rows];
-        let product = MatMut::from_row_major_slice_mut(keys, queries.len(), rows);
-        let right = space.rows.view(first, rows).transpose();
-        matmul(product, Accum::Replace, left, right, 1.0, Par::Seq);
-        let (scale, bias) = (
-            &space.scale[first..first + rows],
-            &space.bias[first..first + rows],
-        );
-        for (i, keys) in keys.chunks_exact_mut(rows).enumerate() {
-            let changes = scale.iter().zip(bias);
-            keys.iter_mut()
-                .zip(changes)
-                .for_each(|(k, (s, b))| *k = *k * s + b);
-            if let Some(own) = skip(i).and_then(|own| own.checked_sub(first))
-                && own < rows
-            {
-                keys[own] = f32::NEG_INFINITY;
+    let (space, n) = (ranking.space, ranking.space.rows());
+    let skip = |query: usize| without.get(query).copied().flatten();
+    let vectors: Vec<f32> = queries.iter().flat_map(|q| &q.vector).copied().collect();
+    let best = shared(queries.len(), QUERIES, kept(space, k));
+    let parts = n.div_ceil(ROWS);
+    let tiles = 0..best.len() * parts;
+    tiles.into_par_iter().for_each_init(Vec::new, |room, tile| {
+        let rows = part(tile % parts, ROWS, n);
+        let own = part(tile / parts, QUERIES, queries.len());
+        let left = view(&vectors, space, own.clone());
+        let products = products(room, left, space.rows.view(rows.start, rows.len()));
+        for (line, query) in products.chunks_exact_mut(rows.len()).zip(own.clone()) {
+            if let Some(skipped) = skip(query).filter(|row| rows.contains(row)) {
+                line[skipped - rows.start] = f32::NEG_INFINITY;
             }
-            best[i].take(keys, first);
         }
-    }
-    let most = most_norm(space);
-    let queries = queries.iter().enumerate().zip(best);
-    queries
-        .map(|((i, query), best)| chosen(space, query, k, skip(i), best, most))
+        lock(&best[tile / parts]).take(&Tile {
+            products,
+            of_query: &[1.0; QUERIES],
+            scale: &space.scale[rows.clone()],
+            bias: &ranking.bias[rows.clone()],
+            first: rows.start,
+        });
+    });
+    let candidates = unshared(best);
+    let each = candidates.par_iter().zip(queries).enumerate();
+    each.map(|(i, (found, query))| ranking.chosen(query, k, skip(i), found))
         .collect()
 }
 
-/// The longest row, in what keys measure.
-fn most_norm(space: &Space) -> f64 {
-    match space.metric {
-        Metric::Cosine => 1.0,
-        _ => space.norms.iter().copied().fold(0.0, f64::max),
-    }
-}
-
-/// Of the candidates, the `k` with the best scores.
-fn chosen(
-    space: &Space,
-    query: &Query,
-    k: usize,
-    skip: Option<usize>,
-    mut best: Best,
-    most: f64,
-) -> Vec<Neighbor> {
-    best.shrink();
-    let asked = k.min(space.rows() - usize::from(skip.is_some_and(|s| s < space.rows())));
-    let candidates: Vec<u32> = best.found.iter().map(|f| f.1).collect();
-    let mut found = scored(space, query, candidates);
-    found.truncate(asked);
-    // What a key may be off by: its rounding grows with the root of the number of products in it.
-    let length = query.length.max(1e-30);
-    let root = (query.vector.len() as f64).sqrt();
-    let off = f64::from(f32::EPSILON) * root * (length * most + most * most / 2.0);
-    let left_out = best.found.iter().map(|f| f.0).fold(f32::INFINITY, f32::min);
-    let worst = found.last().map(|n| key_of(space, query, n));
-    let complete = best.found.len() >= space.rows() - usize::from(skip.is_some());
-    let sure = worst.is_none_or(|worst| worst - off > f64::from(left_out) + off);
-    if complete || (sure && found.len() == asked) {
-        return found;
-    }
-    let all = (0..space.rows()).filter(|row| Some(*row) != skip);
-    let mut found = scored(space, query, all.map(|row| row as u32).collect());
-    found.truncate(asked);
-    found
-}
-
-/// What the key of a neighbour would be without rounding.
-fn key_of(space: &Space, query: &Query, found: &Neighbor) -> f64 {
-    let row = found.row as usize;
-    match space.metric {
-        Metric::Cosine => {
-            (found.score + query.local) / if space.bias[row] == 0.0 { 1.0 } else { 2.0 }
-        }
-        Metric::Dot => found.score,
-        Metric::Euclid => (query.length * query.length - found.score * found.score) / 2.0,
-    }
-}
-
-/// Rows with their scores, nearest first, equal ones by row number.
-pub(super) fn scored(space: &Space, query: &Query, rows: Vec<u32>) -> Vec<Neighbor> {
-    let mut found: Vec<Neighbor> = rows
-        .into_iter()
-        .map(|row| Neighbor {
-            row,
-            score: space.score(query, row as usize),
-        })
+/// Each product serves the rows of both its sides.
+fn of_all_rows(ranking: &Ranking<'_>, k: usize) -> Vec<Vec<Neighbor>> {
+    let (space, n) = (ranking.space, ranking.space.rows());
+    let best = shared(n, SQUARE, kept(space, k));
+    let blocks = best.len();
+    let pairs: Vec<[usize; 2]> = (0..blocks)
+        .flat_map(|a| (a..blocks).map(move |b| [a, b]))
         .collect();
-    let distance = space.metric == Metric::Euclid;
-    found.sort_by(|a, b| {
-        let by_score = match distance {
-            true => a.score.total_cmp(&b.score),
-            false => b.score.total_cmp(&a.score),
-        };
-        by_score.then(a.row.cmp(&b.row))
+    pairs.par_iter().for_each_init(Vec::new, |room, [a, b]| {
+        let (own, others) = (part(*a, SQUARE, n), part(*b, SQUARE, n));
+        let left = space.rows.view(own.start, own.len());
+        let products = products(room, left, space.rows.view(others.start, others.len()));
+        if a == b {
+            let own = products.iter_mut().step_by(own.len() + 1);
+            own.for_each(|product| *product = f32::NEG_INFINITY);
+        }
+        lock(&best[*a]).take(&Tile {
+            products,
+            of_query: &space.scale[own.clone()],
+            scale: &space.scale[others.clone()],
+            bias: &ranking.bias[others.clone()],
+            first: others.start,
+        });
+        if a != b {
+            lock(&best[*b]).take_turned(&Turned {
+                products,
+                of_line: &space.scale[own.clone()],
+                bias_of_line: &ranking.bias[own.clone()],
+                scale: &space.scale[others],
+                first: own.start,
+            });
+        }
     });
-    found
+    let candidates = unshared(best);
+    let each = candidates.par_iter().enumerate();
+    each.map(|(row, found)| ranking.chosen(&space.row_query(row), k, Some(row), found))
+        .collect()
+}
+
+/// One of the parts of `size` of `all`, of which the last may be smaller.
+fn part(i: usize, size: usize, all: usize) -> Range<usize> {
+    i * size..((i + 1) * size).min(all)
+}
+
+/// Candidates of all queries, `size` at a time, for threads to share.
+fn shared(queries: usize, size: usize, keep: usize) -> Vec<Mutex<Candidates>> {
+    let blocks = (0..queries.div_ceil(size)).map(|i| part(i, size, queries).len());
+    blocks
+        .map(|queries| Mutex::new(Candidates::new(queries, keep)))
+        .collect()
+}
+
+fn lock(best: &Mutex<Candidates>) -> MutexGuard<'_, Candidates> {
+    best.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unshared(best: Vec<Mutex<Candidates>>) -> Vec<Vec<(f32, u32)>> {
+    let blocks = best.into_par_iter();
+    blocks
+        .flat_map_iter(|block| {
+            let block = block.into_inner();
+            block.unwrap_or_else(PoisonError::into_inner).kept()
+        })
+        .collect()
+}
+
+/// Some consecutive vectors of those that stand one after another.
+fn view<'a>(vectors: &'a [f32], space: &Space, part: Range<usize>) -> MatRef<'a, f32> {
+    let width = space.rows.cols();
+    let vectors = &vectors[part.start * width..part.end * width];
+    MatRef::from_row_major_slice(vectors, part.len(), width)
+}
+
+/// The products of the rows of two matrices, row after row of the first.
+fn products<'a>(
+    room: &'a mut Vec<f32>,
+    left: MatRef<'_, f32>,
+    right: MatRef<'_, f32>,
+) -> &'a mut [f32] {
+    let (lines, columns) = (left.nrows(), right.nrows());
+    room.resize(lines * columns, 0.0);
+    let out = MatMut::from_row_major_slice_mut(room, lines, columns);
+    matmul(out, Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
+    room
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::correction::Correction;
     use super::super::rows::Rows;
+    use super::super::space::Metric;
     use super::*;
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};
@@ -366,6 +295,51 @@ mod tests {
         assert!(one.iter().enumerate().all(|(row, found)| found.len() == 7
             && found.iter().all(|f| f.row as usize != row)));
         assert_eq!(graph(3), one);
+    }
+
+    /// Conneau et al. 2018: `2 cos(q, x) - r(q) - r(x)`, with `r` the mean cosine to the 10 nearest others.
+    #[test]
+    fn csls_scores_are_those_of_the_definition() {
+        // Off the origin, so that cosines are large.
+        let mut data = random(600, 12, 3).as_slice().to_vec();
+        data.chunks_exact_mut(12).for_each(|row| row[0] += 1.5);
+        let query = Rows::new(12, data.split_off(599 * 12)).unwrap();
+        let rows = Rows::new(12, data).unwrap();
+        let unit = |row: &[f32]| -> Vec<f64> {
+            let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+            let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+            row.iter().map(|v| v / norm).collect()
+        };
+        let cosines = |row: &[f32]| -> Vec<f64> {
+            let own = unit(row);
+            let others = (0..rows.rows()).map(|r| unit(rows.row(r)));
+            others
+                .map(|o| o.iter().zip(&own).map(|(a, b)| a * b).sum())
+                .collect()
+        };
+        let local = |row: &[f32]| -> f64 {
+            let mut cosines = cosines(row);
+            cosines.retain(|c| *c < 1.0 - 1e-6);
+            cosines.sort_by(|a, b| b.total_cmp(a));
+            cosines[..10].iter().sum::<f64>() / 10.0
+        };
+        let query = query.row(0);
+        let scores = cosines(query).into_iter().enumerate();
+        let scores = scores.map(|(r, c)| 2.0 * c - local(query) - local(rows.row(r)));
+        let scores: Vec<f64> = scores.collect();
+        let space = Space::new(&rows, Metric::Cosine, Correction::Csls, 0).unwrap();
+        let asked = space.query(query).unwrap();
+        let found = &nearest(&space, &[asked], 5, &[]).unwrap()[0];
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        for (found, row) in found.iter().zip(order) {
+            assert_eq!(found.row as usize, row);
+            assert!(
+                (found.score - scores[row]).abs() < 1e-6,
+                "{found:?} {}",
+                scores[row]
+            );
+        }
     }
 
     #[test]

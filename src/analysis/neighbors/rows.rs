@@ -101,7 +101,8 @@ impl Rows {
     }
 }
 
-/// The dot product in `f64`, in a fixed order.
+/// The dot product in `f64`, in a fixed order. Inlined, so that a caller that is compiled for wide vectors has it on them.
+#[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0f64; LANES];
@@ -116,7 +117,8 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// The squared distance in `f64`, in a fixed order.
+/// The squared distance in `f64`, in a fixed order; inlined, too.
+#[inline(always)]
 pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 8;
     let square = |a: f32, b: f32| (f64::from(a) - f64::from(b)).powi(2);

@@ -93,7 +93,11 @@ impl Space {
                 norms.iter().map(|n| (-n * n / 2.0) as f32).collect(),
             ),
         };
-        let corrected = Pairs::drawn(rows.rows(), seed).cosines(&rows);
+        // What Euclid's mean takes off for the sake of rounding corrects nothing.
+        let corrected = match correction {
+            Correction::None | Correction::Csls => uncorrected.clone(),
+            _ => Pairs::drawn(rows.rows(), seed).cosines(&rows),
+        };
         let mut space = Self {
             metric,
             correction,
@@ -107,7 +111,7 @@ impl Space {
             rows,
         };
         if correction == Correction::Csls {
-            space.bias = super::exact::local_means(&space)?
+            space.bias = super::exact::local_means(&space)
                 .iter()
                 .map(|local| (-local / 2.0) as f32)
                 .collect();
@@ -197,7 +201,7 @@ impl Space {
         }
         let mut query = Query::new(vector);
         if self.correction == Correction::Csls {
-            query.local = super::exact::local_mean(self, &query)?;
+            query.local = super::exact::local_mean(self, &query);
         }
         Ok(query)
     }
@@ -258,19 +262,12 @@ impl Space {
         self.baseline
     }
 
-    /// The score of a row in `f64`; for [`Metric::Euclid`] a distance.
-    pub(super) fn score(&self, query: &Query, row: usize) -> f64 {
+    /// How near a row is by the metric alone, in `f64`; for [`Metric::Euclid`] a distance.
+    #[inline(always)]
+    pub(super) fn similarity(&self, query: &Query, row: usize) -> f64 {
         let found = self.rows.row(row);
         match self.metric {
-            Metric::Cosine => {
-                let cosine = dot(&query.vector, found) / self.norms[row] / query.length;
-                match self.correction {
-                    Correction::Csls => {
-                        2.0 * cosine - query.local + 2.0 * f64::from(self.bias[row])
-                    }
-                    _ => cosine,
-                }
-            }
+            Metric::Cosine => dot(&query.vector, found) / self.norms[row] / query.length,
             Metric::Dot => dot(&query.vector, found),
             Metric::Euclid => super::rows::squared_distance(&query.vector, found).sqrt(),
         }

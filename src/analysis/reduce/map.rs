@@ -216,7 +216,7 @@ fn from_seeds(
         .map(|seed| umap.map(plane, seed))
         .collect::<Result<_>>()?;
     let all: Vec<&[Place]> = maps.iter().map(Vec::as_slice).collect();
-    let stability = stability(&all, k, params.seed);
+    let stability = stability(&all, k, params.seed)?;
     Ok((maps.swap_remove(0), stability))
 }
 

@@ -7,6 +7,7 @@ mod graph;
 mod map;
 mod pacmap;
 mod pca;
+mod procrustes;
 mod quality;
 mod ranks;
 mod stability;
@@ -15,13 +16,13 @@ mod umap;
 #[cfg(test)]
 mod reference;
 
-pub use align::{aligned, procrustes};
+pub use align::aligned;
 pub(crate) use covariance::covariance_lower;
-pub(crate) use eigen::{largest_eigen, symmetric_eigenvalues};
 pub use graph::Graph;
 pub use map::{Map, MapParams, Method, Shares, draw};
 pub use pacmap::{PacmapParams, pacmap};
 pub use pca::Pca;
+pub use procrustes::{Shape, disparity};
 pub use quality::{Agreement, Quality, agreement, quality};
 pub use stability::{Stability, stability};
 pub use umap::{Umap, UmapParams};

@@ -4,6 +4,7 @@ use super::Place;
 use crate::analysis::neighbors::Rows;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Queries in a block.
@@ -47,12 +48,40 @@ pub(super) fn ranks(rows: &Rows, queries: &[u32], targets: &[Vec<u32>]) -> Vec<V
 
 /// The rank of each target: 1 and the number of smaller distances.
 fn of_targets(distances: &[f32], targets: &[u32]) -> Vec<u32> {
-    let rank = |target: &u32| {
-        let own = distances[*target as usize];
-        let nearer = distances.iter().map(|d| u32::from(*d < own));
-        1 + nearer.sum::<u32>()
-    };
-    targets.iter().map(rank).collect()
+    let limits: Vec<f32> = targets.iter().map(|t| distances[*t as usize]).collect();
+    let mut counts = vec![1; limits.len()];
+    Arch::new().dispatch(Nearer {
+        distances,
+        limits: &limits,
+        counts: &mut counts,
+    });
+    counts
+}
+
+/// Adds up how many distances are below each limit, with the vector instructions that the processor has.
+struct Nearer<'a> {
+    distances: &'a [f32],
+    limits: &'a [f32],
+    counts: &'a mut [u32],
+}
+
+impl WithSimd for Nearer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // Distances that stay in the nearest cache while all limits are compared with them.
+        const BLOCK: usize = 4096;
+        for block in self.distances.chunks(BLOCK) {
+            for (limit, count) in self.limits.iter().zip(self.counts.iter_mut()) {
+                let mut nearer = 0u32;
+                for distance in block {
+                    nearer = nearer.wrapping_add(u32::from(*distance < *limit));
+                }
+                *count += nearer;
+            }
+        }
+    }
 }
 
 /// A map, to be asked for the neighbours of its points.

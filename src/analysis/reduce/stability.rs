@@ -1,10 +1,11 @@
 //! How much of a map is the seed's: the same map from several seeds, compared.
 
 use super::Place;
-use super::align::procrustes;
+use super::procrustes::disparity;
 use super::quality::{drawn, mean};
 use super::ranks::Plane;
 use crate::analysis::inference::Estimate;
+use crate::error::Result;
 use serde::Serialize;
 
 /// Up to this many rows, neighbours are compared of all.
@@ -26,8 +27,11 @@ pub struct Stability {
 }
 
 /// Compares maps of the same rows. `None` for fewer than two.
-pub fn stability(maps: &[&[Place]], k: usize, seed: u64) -> Option<Stability> {
-    let n = maps.first()?.len();
+///
+/// # Errors
+/// As [`disparity`].
+pub fn stability(maps: &[&[Place]], k: usize, seed: u64) -> Result<Option<Stability>> {
+    let n = maps.first().map_or(0, |map| map.len());
     let rows = drawn(n, MOST_COMPARED, seed);
     let near: Vec<Vec<Vec<u32>>> = maps
         .iter()
@@ -40,7 +44,7 @@ pub fn stability(maps: &[&[Place]], k: usize, seed: u64) -> Option<Stability> {
         .flat_map(|a| (0..a).map(move |b| (a, b)))
         .collect();
     if pairs.is_empty() {
-        return None;
+        return Ok(None);
     }
     let count = pairs.len() as f64;
     let of_row = |row: usize| {
@@ -50,12 +54,13 @@ pub fn stability(maps: &[&[Place]], k: usize, seed: u64) -> Option<Stability> {
         };
         pairs.iter().map(shared).sum::<usize>() as f64 / (count * k as f64)
     };
-    let disparity = pairs.iter().map(|(a, b)| procrustes(maps[*a], maps[*b]));
-    Some(Stability {
+    let apart = pairs.iter().map(|(a, b)| disparity(maps[*a], maps[*b]));
+    let apart = apart.sum::<Result<f64>>()? / count;
+    Ok(Some(Stability {
         seeds: maps.len(),
         overlap: mean((0..rows.len()).map(of_row), n),
         overlap_by_chance: k as f64 / (n - 1) as f64,
-        disparity: disparity.sum::<f64>() / count,
+        disparity: apart,
         rows: rows.len(),
-    })
+    }))
 }

@@ -23,6 +23,9 @@ pub(super) enum SearchArg {
 /// Products from which on an index is the shorter way, its building included (an estimate).
 const MUCH: f64 = 1e12;
 
+/// Why so many products are taken all the same.
+const NO_INDEX: &str = "an index needs a distance, which dot products and CSLS scores are not";
+
 /// The way that was chosen.
 pub(super) enum Search {
     Exact(Option<String>),
@@ -46,8 +49,9 @@ impl Search {
         let has_distance = args.metric() != Metric::Dot && args.correction() != Correction::Csls;
         match args.search {
             SearchArg::Exact => return Ok(Self::Exact(None)),
-            SearchArg::Auto if products < MUCH || !has_distance => return Ok(Self::Exact(None)),
-            _ => {}
+            SearchArg::Auto if products < MUCH => return Ok(Self::Exact(None)),
+            SearchArg::Auto if !has_distance => return Ok(Self::Exact(Some(NO_INDEX.to_owned()))),
+            SearchArg::Auto | SearchArg::Hnsw => {}
         }
         let demand = Demand {
             min_recall: args.min_recall,

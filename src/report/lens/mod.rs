@@ -189,7 +189,7 @@ pub(super) fn tick(hook_point: &str) -> String {
 }
 
 /// A token in a picture: the marker of a space is one that the font has, and what breaks lines is seen.
-fn drawn(token: &str) -> String {
+pub(super) fn drawn(token: &str) -> String {
     token.replace(['Ġ', '▁'], "_").replace(['\n', 'Ċ'], "↵")
 }
 

@@ -10,7 +10,8 @@ pub use export::{Points, projector};
 use super::probe::Source;
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::inference::Estimate;
-use crate::analysis::reduce::{Agreement, Map, MapParams, Method, Place, aligned, procrustes};
+use crate::analysis::reduce::{Agreement, Map, MapParams, Method, Place, aligned, disparity};
+use crate::error;
 use serde::Serialize;
 
 /// Version of the JSON that [`MapReport`] serialises to.
@@ -92,15 +93,19 @@ fn axes<S: serde::Serializer>(places: &[Place], serializer: S) -> Result<S::Ok, 
 }
 
 /// The maps of successive hook points as a film: one frame, each turned onto the one before. A single map stays as it is.
-pub fn film(maps: Vec<(String, Map)>) -> Vec<Layer> {
+///
+/// # Errors
+/// As [`disparity`].
+pub fn film(maps: Vec<(String, Map)>) -> error::Result<Vec<Layer>> {
     let single = maps.len() == 1;
     let mut layers: Vec<Layer> = Vec::with_capacity(maps.len());
     for (hook_point, map) in maps {
         let before = layers.last().map(|l| l.places.as_slice());
+        let apart = before.map(|before| disparity(before, &map.places));
         layers.push(Layer {
             hook_point,
             same_color: None,
-            disparity_to_previous: before.map(|before| procrustes(before, &map.places)),
+            disparity_to_previous: apart.transpose()?,
             places: match single {
                 true => map.places.clone(),
                 false => aligned(&map.places, before),
@@ -108,7 +113,7 @@ pub fn film(maps: Vec<(String, Map)>) -> Vec<Layer> {
             map,
         });
     }
-    layers
+    Ok(layers)
 }
 
 impl MapReport {

@@ -73,6 +73,12 @@ impl Graph {
         &slot[1..1 + slot[0] as usize]
     }
 
+    /// The memory of a node's links on layer 0.
+    pub(super) fn base_slot(&self, node: u32) -> &[u32] {
+        let room = 1 + 2 * self.m;
+        &self.base[node as usize * room..(node as usize + 1) * room]
+    }
+
     /// Replaces a node's links on a layer; `ends` are at most as many as there is room for.
     pub(super) fn link(&mut self, node: u32, layer: usize, ends: &[u32]) {
         let slot = match layer {

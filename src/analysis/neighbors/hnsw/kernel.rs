@@ -1,5 +1,7 @@
 //! Squared distances of codes, by the vector instructions that the processor has.
 
+use super::super::fetch::{AHEAD, Fetch};
+
 /// Numbers that are taken at once; rows are padded with zeros to a multiple.
 pub(super) const LANES: usize = 16;
 
@@ -72,22 +74,17 @@ impl Kernel {
 trait Way: Copy {
     /// The squared distance of two codes of equal length, a multiple of [`LANES`].
     fn squared(self, a: &[i16], b: &[i16]) -> u32;
-
-    /// Says that a code will be read soon.
-    fn fetch(self, row: &[i16]);
 }
-
-/// Rows that are fetched ahead of the one at work.
-const AHEAD: usize = 3;
 
 #[inline(always)]
 fn distances<W: Way>(way: W, from: &[i16], table: Table<'_>, rows: &[u32], out: &mut Vec<u32>) {
+    let fetch = Fetch::detected();
     for row in rows.iter().take(AHEAD) {
-        way.fetch(table.row(*row));
+        fetch.ahead(table.row(*row));
     }
     for (i, row) in rows.iter().enumerate() {
         if let Some(next) = rows.get(i + AHEAD) {
-            way.fetch(table.row(*next));
+            fetch.ahead(table.row(*next));
         }
         out.push(way.squared(from, table.row(*row)));
     }
@@ -117,9 +114,6 @@ impl Way for Portable {
         }
         total(&sums)
     }
-
-    #[inline(always)]
-    fn fetch(self, _: &[i16]) {}
 }
 
 /// Wrapping, because sums that fit 32 bits without a sign come out right whatever their halves were.
@@ -134,7 +128,7 @@ mod avx2 {
     use super::{LANES, Table, Way, total};
     use pulp::x86::V3;
     use pulp::{Simd, WithSimd, cast};
-    use std::arch::x86_64::{__m256i, _MM_HINT_T0};
+    use std::arch::x86_64::__m256i;
 
     /// AVX2, proved to be there by `pulp`.
     #[derive(Clone, Copy)]
@@ -237,15 +231,6 @@ mod avx2 {
             }
             let sum: [i32; 8] = cast(avx2._mm256_add_epi32(sums[0], sums[1]));
             total(&sum)
-        }
-
-        #[inline(always)]
-        fn fetch(self, row: &[i16]) {
-            /// Codes in a line of the cache.
-            const LINE: usize = 32;
-            for line in row.chunks(LINE) {
-                self.0.sse._mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-            }
         }
     }
 }

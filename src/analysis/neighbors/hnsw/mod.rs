@@ -14,7 +14,7 @@ mod walk;
 pub use certificate::{Certificate, Demand};
 
 use super::correction::Correction;
-use super::exact::{Neighbor, scored};
+use super::ranking::{Neighbor, Ranking};
 use super::space::{Metric, Query, Space};
 use crate::error::{Error, Result};
 use codes::Codes;
@@ -88,16 +88,17 @@ impl Hnsw {
     ) -> Result<Vec<Vec<Neighbor>>> {
         super::exact::check(space, queries, k)?;
         let k = k.min(space.rows());
+        let ranking = Ranking::of(space);
         let found = queries.par_iter().map_init(
             || Walker::new(self.graph.nodes()),
-            |walker, query| self.one(space, walker, query, k, ef),
+            |walker, query| self.one(&ranking, walker, query, k, ef),
         );
         Ok(found.collect())
     }
 
     fn one(
         &self,
-        space: &Space,
+        ranking: &Ranking<'_>,
         walker: &mut Walker,
         query: &Query,
         k: usize,
@@ -107,7 +108,7 @@ impl Hnsw {
         walker.descend(&self.graph, &self.codes, &code, 0);
         walker.spread(&self.graph, &self.codes, &code, 0, ef.max(k));
         let near = walker.stops.iter().take(k.saturating_add(SPARE));
-        let mut found = scored(space, query, near.map(|s| node_of(*s)).collect());
+        let mut found = ranking.scored(query, near.map(|s| node_of(*s)));
         found.truncate(k);
         found
     }

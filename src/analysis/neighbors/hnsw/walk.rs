@@ -1,5 +1,6 @@
 //! Walks over the graph: from an entry to the nodes nearest to a code.
 
+use super::super::fetch::Fetch;
 use super::codes::Codes;
 use super::graph::Graph;
 
@@ -64,6 +65,7 @@ impl Walker {
         layer: usize,
         width: usize,
     ) {
+        let fetch = Fetch::detected();
         self.begin();
         for at in &mut self.stops {
             *at &= !1;
@@ -96,6 +98,8 @@ impl Walker {
                 }
                 let place = self.stops.partition_point(|at| *at < new);
                 self.stops.insert(place, new);
+                // It may be the next whose links are followed.
+                fetch.ahead(graph.base_slot(*node));
                 next = next.min(place);
             }
         }

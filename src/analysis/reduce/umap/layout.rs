@@ -6,9 +6,12 @@
 //! on who computes it. The sixteenths move in another order each epoch: in a fixed one, a point that always answers its neighbour's step drives
 //! both along, and groups drift apart without end.
 
+use super::forces::{Forces, Others, Pushes};
 use super::fuzzy::Fuzzy;
-use super::power::power;
+use super::power::LANES;
+use super::random::{Draws, hash};
 use crate::analysis::reduce::Place;
+use pulp::{Arch, Simd, WithSimd};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -18,16 +21,15 @@ use rayon::prelude::*;
 const PARTS: usize = 16;
 /// Random points that push a point away for each edge that pulls it.
 const PUSHES: usize = 5;
-/// A pull takes a point at most so far of its way to the other. At high rates the force alone would take it beyond, and where each end moves for
-/// itself, what they overshoot by does not cancel out: groups drift apart.
-const FARTHEST: f32 = 0.5;
-/// The longest step along an axis, before the rate.
-const LONGEST: f32 = 4.0;
+/// Edges that pull a point at once, before it is pushed. Where few do, those that come last count most, epoch after epoch, and groups drift apart.
+const TOGETHER: usize = LANES;
+/// Points that a thread moves at a time.
+const TASK: usize = 128;
 
-/// How points move.
-pub(super) struct Forces {
-    pub(super) a: f32,
-    pub(super) b: f32,
+/// How points are moved.
+pub(super) struct Plan {
+    /// `a` and `b` of the curve.
+    pub(super) curve: (f64, f64),
     pub(super) epochs: usize,
     pub(super) seed: u64,
 }
@@ -38,47 +40,58 @@ struct Walk {
     order: Vec<u32>,
     start: Vec<usize>,
     edges: Vec<Edge>,
+    seed: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Edge {
     to: u32,
-    /// The share of epochs in which the edge pulls, in parts of 2³².
+    /// The share of epochs in which the edge pulls, from 1 to 2³² parts of 2³², less one.
     share: u32,
-    /// Where in its period the edge begins, likewise; the same from both ends.
+    /// Where in its period the edge begins, in parts of 2³²; the same from both ends.
     phase: u32,
 }
 
 impl Edge {
     /// Whether the edge pulls in an epoch: whether its share of all epochs so far passes a whole number.
-    fn pulls(self, epoch: usize) -> bool {
-        // From 0 to 1 in 2³² steps, the last one included.
-        let share = u64::from(self.share) + 1;
-        let turns = |epoch: u64| (epoch * share + u64::from(self.phase)) >> 32;
-        turns(epoch as u64 + 1) > turns(epoch as u64)
+    #[inline(always)]
+    fn pulls(self, epoch: u32) -> bool {
+        let since = self
+            .phase
+            .wrapping_add(epoch.wrapping_mul(self.share.wrapping_add(1)));
+        // Of 2³² parts, those that are missing are no more than the share.
+        since >= !self.share
     }
 }
 
 /// Moves the points from where they begin.
-pub(super) fn layout(graph: &Fuzzy, begin: &[Place], forces: &Forces) -> Vec<Place> {
-    let walk = Walk::new(graph, forces);
+pub(super) fn layout(graph: &Fuzzy, begin: &[Place], plan: &Plan) -> Vec<Place> {
+    let walk = Walk::new(graph, plan);
     let n = graph.len();
     let mut places: Vec<Place> = walk.order.iter().map(|row| begin[*row as usize]).collect();
     let size = n.div_ceil(PARTS).max(1);
-    let mut moved = Vec::with_capacity(size);
+    let mut moved = vec![[0.0; 2]; size];
     let mut firsts: Vec<usize> = (0..n).step_by(size).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(forces.seed);
-    for epoch in 0..forces.epochs {
-        let rate = 1.0 - epoch as f32 / forces.epochs as f32;
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    for epoch in 0..plan.epochs {
+        let rate = 1.0 - epoch as f32 / plan.epochs as f32;
+        let forces = Forces::new(plan.curve, rate);
         firsts.shuffle(&mut rng);
         for first in &firsts {
             let part = *first..n.min(first + size);
-            part.clone()
-                .into_par_iter()
-                .with_min_len(64)
-                .map(|point| walk.moved(point, epoch, rate, &places, forces))
-                .collect_into_vec(&mut moved);
-            places[part].copy_from_slice(&moved);
+            let moved = &mut moved[..part.len()];
+            let tasks = moved.par_chunks_mut(TASK).enumerate();
+            tasks.for_each(|(task, moved)| {
+                Arch::new().dispatch(Move {
+                    walk: &walk,
+                    first: first + task * TASK,
+                    epoch,
+                    forces,
+                    places: &places,
+                    moved,
+                });
+            });
+            places[part].copy_from_slice(moved);
         }
     }
     let mut map = vec![[0.0; 2]; n];
@@ -89,10 +102,10 @@ pub(super) fn layout(graph: &Fuzzy, begin: &[Place], forces: &Forces) -> Vec<Pla
 }
 
 impl Walk {
-    fn new(graph: &Fuzzy, forces: &Forces) -> Self {
+    fn new(graph: &Fuzzy, plan: &Plan) -> Self {
         let n = graph.len();
         let mut order: Vec<u32> = (0..n as u32).collect();
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(forces.seed));
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(plan.seed));
         let mut number = vec![0u32; n];
         for (point, row) in order.iter().enumerate() {
             number[*row as usize] = point as u32;
@@ -104,13 +117,13 @@ impl Walk {
             for edge in graph.start[row]..graph.start[row + 1] {
                 let share = graph.weight[edge] / most;
                 // An edge that would not pull even once is left out, as in umap-learn.
-                if share * (forces.epochs as f32) < 1.0 {
+                if share * (plan.epochs as f32) < 1.0 {
                     continue;
                 }
                 let to = number[graph.to[edge] as usize];
                 let (low, high) = (to.min(point as u32), to.max(point as u32));
                 let pair = u64::from(low) << 32 | u64::from(high);
-                let phase = (Stream::new(forces.seed, pair, u64::MAX).next() >> 32) as u32;
+                let phase = (hash(plan.seed, pair, u64::MAX) >> 32) as u32;
                 let share = (f64::from(share) * f64::from(u32::MAX)) as u32;
                 edges.push(Edge { to, share, phase });
             }
@@ -120,91 +133,84 @@ impl Walk {
             order,
             start,
             edges,
+            seed: plan.seed,
+        }
+    }
+}
+
+/// Consecutive points of a part, and where they are moved to.
+struct Move<'a> {
+    walk: &'a Walk,
+    first: usize,
+    epoch: usize,
+    forces: Forces,
+    places: &'a [Place],
+    moved: &'a mut [Place],
+}
+
+impl WithSimd for Move<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for i in 0..self.moved.len() {
+            self.moved[i] = self.of(self.first + i);
+        }
+    }
+}
+
+impl Move<'_> {
+    /// The place of a point after the epoch.
+    #[inline(always)]
+    fn of(&self, point: usize) -> Place {
+        let mut own = self.places[point];
+        let draws = Draws::new(self.walk.seed, point, self.epoch);
+        let epoch = self.epoch as u32;
+        let (mut pulling, mut count, mut pushed) = ([0u32; TOGETHER], 0, 0);
+        for edge in &self.walk.edges[self.walk.start[point]..self.walk.start[point + 1]] {
+            // Written whether it pulls or not: a branch here would be guessed wrong every other time.
+            pulling[count % TOGETHER] = edge.to;
+            count += usize::from(edge.pulls(epoch));
+            if count == TOGETHER {
+                own = self.step(own, point, &pulling, draws, pushed);
+                (count, pushed) = (0, pushed + TOGETHER * PUSHES);
+            }
+        }
+        match count {
+            0 => own,
+            _ => self.step(own, point, &pulling[..count], draws, pushed),
         }
     }
 
-    /// The place of a point after an epoch.
-    fn moved(
+    /// A point's place after some edges pulled it and as many random points as belong to them pushed it.
+    #[inline(always)]
+    fn step(
         &self,
+        own: Place,
         point: usize,
-        epoch: usize,
-        rate: f32,
-        places: &[Place],
-        forces: &Forces,
+        pulling: &[u32],
+        draws: Draws,
+        pushed: usize,
     ) -> Place {
-        let mut own = places[point];
-        let mut random = Stream::new(forces.seed, point as u64, epoch as u64);
-        for edge in &self.edges[self.start[point]..self.start[point + 1]] {
-            if !edge.pulls(epoch) {
-                continue;
-            }
-            // As the head of this edge, and as the tail of its twin.
-            for _ in 0..2 {
-                forces.pull(&mut own, places[edge.to as usize], rate);
-            }
-            for _ in 0..PUSHES {
-                let other = random.below(places.len());
-                if other != point {
-                    forces.push(&mut own, places[other], rate);
+        let mut others = Others::none();
+        for (lane, to) in pulling.iter().enumerate() {
+            others.put(lane, self.places[*to as usize]);
+        }
+        let own = self.forces.pulled(own, &others);
+        let mut pushes = Pushes::none();
+        let last = pushed + pulling.len() * PUSHES;
+        for first in (pushed..last).step_by(LANES) {
+            let drawn: [usize; LANES] =
+                std::array::from_fn(|lane| draws.below(first + lane, self.places.len()));
+            let mut others = Others::none();
+            for (lane, other) in drawn.iter().enumerate().take(last - first) {
+                if *other != point {
+                    others.put(lane, self.places[*other]);
                 }
             }
+            self.forces.push(own, &others, &mut pushes);
         }
-        own
-    }
-}
-
-impl Forces {
-    fn pull(&self, own: &mut Place, other: Place, rate: f32) {
-        let (dx, dy) = (own[0] - other[0], own[1] - other[1]);
-        let square = dx * dx + dy * dy;
-        if square > 0.0 {
-            let power = power(square, self.b);
-            let strength = -2.0 * self.a * self.b * power / (square * (1.0 + self.a * power));
-            let part = (rate * strength).max(-FARTHEST);
-            step(own, part, (dx, dy), rate);
-        }
-    }
-
-    fn push(&self, own: &mut Place, other: Place, rate: f32) {
-        let (dx, dy) = (own[0] - other[0], own[1] - other[1]);
-        let square = dx * dx + dy * dy;
-        if square > 0.0 {
-            let power = power(square, self.b);
-            let strength = 2.0 * self.b / ((0.001 + square) * (1.0 + self.a * power));
-            step(own, rate * strength, (dx, dy), rate);
-        }
-    }
-}
-
-fn step(own: &mut Place, part: f32, (dx, dy): (f32, f32), rate: f32) {
-    let longest = rate * LONGEST;
-    own[0] += (part * dx).clamp(-longest, longest);
-    own[1] += (part * dy).clamp(-longest, longest);
-}
-
-/// Random numbers of one point in one epoch (SplitMix64, Steele, Lea & Flood 2014): a generator for each of millions of such
-/// pairs must cost nothing to begin.
-struct Stream(u64);
-
-impl Stream {
-    fn new(seed: u64, a: u64, b: u64) -> Self {
-        let mut stream = Self(seed);
-        stream.0 = stream.next() ^ a;
-        stream.0 = stream.next() ^ b;
-        Self(stream.next())
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A whole number below `n`, which is less than 2³².
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
+        pushes.from(own)
     }
 }
 
@@ -214,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_edge_pulls_in_its_share_of_the_epochs() {
-        for share in [u32::MAX, u32::MAX / 2, u32::MAX / 7, u32::MAX / 300] {
+        for share in [u32::MAX, u32::MAX / 2, u32::MAX / 7, u32::MAX / 300, 0] {
             for phase in [0, 1 << 20, u32::MAX] {
                 let edge = Edge {
                     to: 0,
@@ -226,16 +232,5 @@ mod tests {
                 assert!((pulled - expected).abs() < 1.1, "{share} {phase}: {pulled}");
             }
         }
-    }
-
-    #[test]
-    fn random_points_are_evenly_drawn() {
-        let mut counts = [0usize; 10];
-        for point in 0..500 {
-            let mut stream = Stream::new(3, point, point / 7);
-            (0..40).for_each(|_| counts[stream.below(10)] += 1);
-        }
-        // 2,000 each; four standard deviations are 170.
-        assert!(counts.iter().all(|c| c.abs_diff(2000) < 170), "{counts:?}");
     }
 }

@@ -1,15 +1,17 @@
 //! UMAP (McInnes, Healy & Melville 2018), of the exact neighbour graph, the same from the same seed on any number of threads.
 
 mod curve;
+mod forces;
 mod fuzzy;
 mod layout;
 mod power;
+mod random;
 
 use super::Place;
 use super::graph::Graph;
 use crate::error::{Error, Result};
 use fuzzy::Fuzzy;
-use layout::{Forces, layout};
+use layout::{Plan, layout};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -111,13 +113,12 @@ impl Umap {
                 problem: format!("there are {} rows", self.graph.len()),
             });
         }
-        let forces = Forces {
-            a: self.curve.0 as f32,
-            b: self.curve.1 as f32,
+        let plan = Plan {
+            curve: self.curve,
             epochs: self.epochs,
             seed,
         };
-        Ok(layout(&self.graph, &spread(begin, seed), &forces))
+        Ok(layout(&self.graph, &spread(begin, seed), &plan))
     }
 }
 

@@ -1,8 +1,9 @@
 //! How well one space can be turned into another.
 
+use super::Place;
+use super::eigen::{largest_eigen, symmetric_eigenvalues};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::neighbors::Rows;
-use crate::analysis::reduce::{largest_eigen, symmetric_eigenvalues};
 use crate::error::Result;
 
 /// A space without its place and its size: the mean taken off, the Frobenius norm 1, and, where there are more features than rows, turned
@@ -53,6 +54,19 @@ impl Shape {
     }
 }
 
+/// The Procrustes disparity of two maps of the same points, as SciPy defines it: the sum of squared differences that is left after one was moved,
+/// turned, mirrored and scaled onto the other, in parts of the other's own sum of squares. 0 where they are the same map, 1
+/// where they have nothing in common.
+///
+/// # Errors
+/// For maps of no point, or of places that are not finite.
+pub fn disparity(a: &[Place], b: &[Place]) -> Result<f64> {
+    let shape = |map: &[Place]| Shape::of(&Rows::new(2, map.as_flattened().to_vec())?);
+    let same: Vec<usize> = (0..b.len()).collect();
+    let similarity = shape(a)?.similarity(&shape(b)?, &same)?;
+    Ok((1.0 - similarity * similarity).max(0.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +97,15 @@ mod tests {
         });
         let padded = Shape::of(&Rows::new(50, padded.collect()).unwrap()).unwrap();
         assert!((own.similarity(&padded, &same).unwrap() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn maps_without_anything_in_common_are_far() {
+        let square = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]];
+        let turned = square.map(|[x, y]| [3.0 - 2.0 * y, 2.0 * x]);
+        let crossed = [[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]];
+        assert!(disparity(&square, &turned).unwrap() < 1e-6);
+        assert!(disparity(&square, &crossed).unwrap() > 0.9);
+        assert_eq!(disparity(&square, &[[2.0, 2.0]; 4]).unwrap(), 1.0);
     }
 }
