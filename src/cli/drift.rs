@@ -4,14 +4,15 @@ mod inputs;
 mod pair;
 mod probe;
 
+use super::delivery::{Delivery, OpenDelivery, holds, json_of};
 use super::model::{fetched, model_source};
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::output::{command_line, progress_bar};
 use crate::analysis::drift::{Counts, Drift, Edits, Measure, Params, Task, drift};
 use crate::error::{Error, Result};
+use crate::figure::Figure;
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, load};
 use crate::report::drift::{DataFile, DriftReport, Source};
-use crate::report::table::stdout_is_styled;
 use crate::store::Pool;
 use crate::text::dataset::Dataset;
 use crate::text::perturb::{Null, PairColumns, Vocabulary};
@@ -35,6 +36,10 @@ typo-drop, typo-double, typo-keyboard, case-upper, case-lower, punctuation, whit
 word-order, number, negation, name, synonym, mask, unk, truncate, prefix, suffix; typo, case, word and all are groups.
 The effect is the mean over texts of the difference to the null, with a bootstrap interval, a band that holds at all layers together, and a
 test of equivalence within --margin.")]
+#[command(mut_arg(
+    "out",
+    holds("drift.json and the charts (.svg, .png, and their numbers as .parquet)")
+))]
 pub(super) struct Args {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "DIR|FILE.gguf|ID[@REV]|builtin", value_parser = model_source)]
@@ -130,18 +135,8 @@ pub(super) struct Args {
     /// Read only the first rows of the data
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Folder to make, with drift.json and charts (.svg, .png, and their numbers as .parquet)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -226,9 +221,8 @@ impl Args {
         }
     }
 
-    fn out(&self) -> Result<Option<OutputFolder>> {
-        let open = |path| OutputFolder::open(path, "drift.json", self.force);
-        self.out.as_deref().map(open).transpose()
+    fn out(&self) -> Result<OpenDelivery> {
+        self.delivery.open("drift.json")
     }
 }
 
@@ -243,7 +237,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let data = Dataset::read(&path)?;
     let paraphrases = args.null_data.as_deref().map(Dataset::read).transpose()?;
     let out = args.out()?;
-    let source = fetched(&args.model, args.quiet)?;
+    let source = fetched(&args.model, args.delivery.quiet)?;
     let model = load(&source)?;
     let tokenizer = Tokenizer::open(&source)?;
     let points = args.points(&model)?;
@@ -281,7 +275,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
             .map(|p| p.readouts.clone())
             .unwrap_or_default(),
     };
-    let bar = progress_bar(total as u64, "texts", args.quiet);
+    let bar = progress_bar(total as u64, "texts", args.delivery.quiet);
     let found = drift(&task, &params, &|texts| bar.inc(texts as u64));
     bar.finish_and_clear();
     let found = found?;
@@ -299,7 +293,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
         probe: probe.map(|p| p.source),
     };
     let report = DriftReport::new(command_line(), source, params, found);
-    finish(&args, out, &report)
+    Ok(out.deliver(
+        json_of(&report)?,
+        || charts(&report),
+        |styled| report.table(styled),
+    )?)
 }
 
 /// A table of nothing is no result.
@@ -321,26 +319,15 @@ fn refuse_nothing(path: &Path, found: &Drift) -> Result<()> {
     })
 }
 
-fn finish(args: &Args, out: Option<OutputFolder>, report: &DriftReport) -> anyhow::Result<String> {
-    let json = format!("{}\n", serde_json::to_string_pretty(report)?);
-    if let Some(out) = out {
-        out.write("drift.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        let figures = [
-            ("effects", report.effects(Measure::CosineDistance)),
-            ("probe", report.effects(Measure::ProbeShift)),
-            ("ranking", report.ranking()),
-            ("movement", report.movement()),
-        ];
-        for (name, figure) in figures {
-            if let Some(figure) = figure {
-                out.write_figure(name, &figure)?;
-            }
-        }
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+/// All charts of a report with the names of their files, distances by layer first.
+fn charts(report: &DriftReport) -> Vec<(&'static str, Figure)> {
+    let others = [
+        ("effects", report.effects(Measure::CosineDistance)),
+        ("probe", report.effects(Measure::ProbeShift)),
+        ("ranking", report.ranking()),
+        ("movement", report.movement()),
+    ];
+    let mut charts = vec![("chart", report.chart())];
+    charts.extend(others.into_iter().filter_map(|(name, f)| Some((name, f?))));
+    charts
 }

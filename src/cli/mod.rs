@@ -4,7 +4,9 @@
 //! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
 mod again;
+mod chart_files;
 mod completions;
+mod delivery;
 mod demo;
 mod divide;
 mod drift;

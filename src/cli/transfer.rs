@@ -1,6 +1,7 @@
 //! `plumb transfer`: probes trained in one place, tested in another.
 
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::delivery::{Delivery, also_data, holds, json_of};
+use super::output::{command_line, progress_bar};
 use super::probe::kinds::KindArgs;
 use super::probe::rows::{RowArgs, Rows};
 use super::probe::task::{Task, TaskArgs};
@@ -12,7 +13,6 @@ use crate::analysis::probe::{
 };
 use crate::error::{Error, Result};
 use crate::report::probe::Source;
-use crate::report::table::stdout_is_styled;
 use crate::report::transfer::{Place, SCHEMA_VERSION, TransferReport};
 use std::path::PathBuf;
 
@@ -26,6 +26,13 @@ Examples:
 Each place is divided into training and test rows as `plumb probe` divides them; a probe is trained on the training rows of one and scored on the
 test rows of all, so that the diagonal is the ordinary score. With several runs, they are those of one model at one hook point; with one run,
 its hook points are the places (cells between spaces of different width stay empty).")]
+#[command(
+    mut_arg(
+        "out",
+        holds("transfer.json and the heat map (.svg, .png, and its numbers as .parquet)")
+    ),
+    mut_arg("chart_data", also_data)
+)]
 pub(super) struct Args {
     /// Runs of one model
     #[arg(required = true, value_name = "RUN")]
@@ -42,37 +49,16 @@ pub(super) struct Args {
     /// Penalty; default: chosen for each place by 5 folds of its training rows
     #[arg(long, value_name = "X")]
     lambda: Option<f64>,
-    /// Folder to make, with transfer.json and the heat map
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     let desks = desks(args)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "transfer.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("transfer.json")?;
     let report = matrix(args, &desks)?;
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("transfer.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
-    }
-    Ok(match args.json {
-        true => json,
-        false => report.table(stdout_is_styled()),
-    })
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 /// A run with what is to be learned from it.
@@ -188,7 +174,7 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
     let spots = spots(args, desks)?;
     let params = params(args, spots[0].desk.kind);
     params.check()?;
-    let bar = progress_bar(2 * spots.len() as u64, "places", args.quiet);
+    let bar = progress_bar(2 * spots.len() as u64, "places", args.delivery.quiet);
     let mut trained: Vec<(LayerResult, Readout)> = Vec::new();
     for spot in &spots {
         trained.push(train(spot, &params)?);

@@ -17,4 +17,5 @@ pub mod probe_file;
 mod probe_table;
 pub mod score;
 pub mod table;
+mod token;
 pub mod transfer;

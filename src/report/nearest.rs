@@ -2,6 +2,7 @@
 
 use super::probe::short;
 use super::table::{Align, Cell, Table, with_interval};
+use super::token::drawn;
 use crate::analysis::neighbors::hnsw::{Certificate, Params};
 use crate::analysis::neighbors::{Baseline, Correction, Metric};
 use crate::figure::{
@@ -300,7 +301,11 @@ impl NearestReport {
         };
         match self.queries.as_slice() {
             [one] => Figure::Scatter(ScatterChart {
-                title: format!("Nearest to {} ({})", cut(&one.label, 48), self.space_name()),
+                title: format!(
+                    "Nearest to {}, among the {}",
+                    cut(&drawn(&one.label), 48),
+                    self.space_name()
+                ),
                 panels: vec![Panel {
                     title: String::new(),
                     x_label: "rank".to_owned(),
@@ -347,7 +352,7 @@ impl NearestReport {
             x: (i + 1) as f64,
             y: found.score,
             color: PointColor::Category(0),
-            label: (i < NAMED).then(|| cut(&found.name(), 18)),
+            label: (i < NAMED).then(|| cut(&drawn(&found.name()), 18)),
             note: Some(found.text.clone().unwrap_or_else(|| found.name())),
             ..Point::default()
         });

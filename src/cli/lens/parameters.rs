@@ -2,12 +2,12 @@
 
 use super::{Speaker, bad, train};
 use crate::analysis::lens::{Circuit, Promoted, head_pairs, promoted, recovery};
+use crate::cli::delivery::{Delivery, holds, json_of};
 use crate::cli::model::model_source;
-use crate::cli::output::{OutputFolder, command_line, progress_bar};
+use crate::cli::output::{command_line, progress_bar};
 use crate::error::Result;
 use crate::model::{Model, ModelSource};
 use crate::report::lens::{HeadTable, NeuronTable, ParameterReport, SCHEMA_VERSION, spelled};
-use crate::report::table::stdout_is_styled;
 use crate::text::dataset::Dataset;
 use std::path::PathBuf;
 
@@ -23,6 +23,12 @@ Dar et al. 2022. --mlp-values: the tokens that each neuron of the MLP promotes. 
 promotes. --qk: from the token that attends, to the one that it attends to; positions are left out. Norms are folded in. With --data, pairs are
 of tokens that occur in it, and --mlp-values adds R@k: how many of the tokens that a block's own state says its most active neurons promote, beside
 the neurons of another position.")]
+#[command(mut_arg(
+    "out",
+    holds(
+        "parameters.json and, with --data and --mlp-values, the chart (.svg, .png, and its numbers as .parquet)"
+    )
+))]
 pub(super) struct Args {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "MODEL", value_parser = model_source)]
@@ -60,22 +66,17 @@ pub(super) struct Args {
     /// Seed of the shuffled control and the intervals
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Folder to make, with parameters.json and, with --data, the chart
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
-    let speaker = Speaker::load(&args.model, args.quiet)?;
+    if args.delivery.names_chart() && !(args.mlp_values && args.data.is_some()) {
+        let problem = "the chart is of R@k; give --mlp-values and --data";
+        return Err(bad("chart", "asked for", problem).into());
+    }
+    let out = args.delivery.open("parameters.json")?;
+    let speaker = Speaker::load(&args.model, args.delivery.quiet)?;
     let blocks = chosen("block", args.block, speaker.loaded.model.spec().n_layers)?;
     let heads = chosen("head", args.head, speaker.loaded.model.spec().n_heads)?;
     if !(args.mlp_values || args.ov || args.qk) {
@@ -97,11 +98,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     known.dedup();
     let known = (!known.is_empty()).then_some(known);
     texts.truncate(args.texts);
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "parameters.json", args.force)?),
-        None => None,
-    };
-    let bar = progress_bar(blocks.len() as u64, "blocks", args.quiet);
+    let bar = progress_bar(blocks.len() as u64, "blocks", args.delivery.quiet);
     let mut report = ParameterReport {
         schema_version: SCHEMA_VERSION,
         command: command_line(),
@@ -139,18 +136,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     bar.finish_and_clear();
     report.neurons.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
     report.neurons.truncate(args.neurons);
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("parameters.json", json.as_bytes())?;
-        if let Some(chart) = report.chart() {
-            out.write_figure("chart", &chart)?;
-        }
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    let chart = || report.chart().map(|c| ("chart", c)).into_iter().collect();
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 fn chosen(name: &'static str, one: Option<usize>, count: usize) -> Result<Vec<usize>> {

@@ -192,28 +192,29 @@ impl DriftReport {
         if self.drift.kinds.len() < 2 {
             return None;
         }
-        let kinds = self.ranked();
-        let share = |layer: &LayerDrift, point: usize| {
+        let measured = |kind: &&KindDrift| kind.counts.measured > 0;
+        let kinds: Vec<&KindDrift> = self.ranked().into_iter().filter(measured).collect();
+        let percentage = |layer: &LayerDrift, point: usize| {
             let unrelated = self
                 .drift
                 .references
                 .get(point)?
                 .unrelated
                 .get(Measure::CosineDistance)?;
-            Some(layer.measures.get(Measure::CosineDistance)?.value / unrelated)
+            Some(100.0 * layer.measures.get(Measure::CosineDistance)?.value / unrelated)
         };
         let values: Vec<Vec<f64>> = kinds
             .iter()
             .map(|kind| {
                 let layers = kind.layers.iter().enumerate();
                 layers
-                    .map(|(i, l)| share(l, i).unwrap_or(f64::NAN))
+                    .map(|(i, l)| percentage(l, i).unwrap_or(f64::NAN))
                     .collect()
             })
             .collect();
         let texts = values
             .iter()
-            .map(|row| row.iter().map(|v| percent(*v)).collect());
+            .map(|row| row.iter().map(|v| written(*v)).collect());
         let (x_label, ticks) = self.axis();
         Some(Figure::Heat(HeatMap {
             title: format!(
@@ -226,15 +227,15 @@ impl DriftReport {
             rows: kinds.iter().map(|k| k.kind.clone()).collect(),
             texts: Some(texts.collect()),
             values,
-            value_label: "cosine distance, as a share of that between unrelated texts".to_owned(),
+            value_label: "cosine distance, in % of that between unrelated texts".to_owned(),
             scale: ColorScale::Sequential(None),
             footer: self.footer(),
         }))
     }
 }
 
-fn percent(share: f64) -> String {
-    match 100.0 * share {
+fn written(percentage: f64) -> String {
+    match percentage {
         v if !v.is_finite() => String::new(),
         0.0 => "0".to_owned(),
         v if v < 0.095 => "<0.1".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::super::probe::{layer_axis, short};
 use super::super::table::{Align, Cell, Table};
+use super::super::token::drawn;
 use crate::analysis::drift::{PairDrift, TokenDrift};
 use crate::figure::{ColorScale, Figure, Footer, HeatMap};
 use serde::Serialize;
@@ -107,7 +108,7 @@ impl PairReport {
             x_label,
             y_label: format!("tokens of original → edit{more}"),
             columns,
-            rows: tokens.iter().map(shown).collect(),
+            rows: tokens.iter().map(|t| drawn(&shown(t))).collect(),
             values: tokens
                 .iter()
                 .map(|t| {
