@@ -159,7 +159,9 @@ fn read_result(path: &Path) -> Result<Option<serde_json::Value>> {
         path: path.to_owned(),
         problem: format!("{e}; make it again with the command that wrote it, or remove it"),
     })?;
-    Ok(value.get("schema_version").is_some().then_some(value))
+    // The card of a trained probe is of the probe's numbers; what was found with them stands in probe.json.
+    let result = value.get("schema_version").is_some() && value.get("tensors_sha256").is_none();
+    Ok(result.then_some(value))
 }
 
 /// The figures of a folder, `chart.svg` first.

@@ -89,8 +89,9 @@ pub enum Compared {
 }
 
 impl DriftReport {
-    /// The report of some numbers, with findings.
-    pub fn new(command: String, source: Source, params: Params, drift: Drift) -> Self {
+    /// The report of some numbers, with findings. Kinds without an edit (beyond the rows that were read) are left out.
+    pub fn new(command: String, source: Source, params: Params, mut drift: Drift) -> Self {
+        drift.kinds.retain(|kind| kind.counts.edits > 0);
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             command,
@@ -134,9 +135,13 @@ impl DriftReport {
                 "Conclusions about cosine distances are the same under every correction for anisotropy (none, center, standardize, abtt) at {agreeing} of {decided} hook points of all kinds."
             ));
         }
+        let most = match company.cosine_distance {
+            0.0 => "0".to_owned(),
+            distance => format!("{distance:.1e}"),
+        };
         findings.push(format!(
-            "The same text alone and in company: cosine distance at most {:.1e} over {} texts and all hook points.",
-            company.cosine_distance, company.texts
+            "The same text alone and in company: cosine distance at most {most} over {} texts and all hook points.",
+            company.texts
         ));
         findings
     }

@@ -140,11 +140,11 @@ impl DriftReport {
         }))
     }
 
-    /// From originals to edits in the plane of the originals' first two components, at the first, a middle and the last hook point.
+    /// From originals to edits in the plane of the originals' first two components, at a middle and the last hook point.
     pub fn movement(&self) -> Option<Figure> {
         let kinds: Vec<&KindDrift> = self.ranked().into_iter().take(MOST_LINES).collect();
         let count = kinds.iter().map(|k| k.arrows.len()).max().unwrap_or(0);
-        let mut shown = vec![0, count / 2, count.saturating_sub(1)];
+        let mut shown = vec![count / 2, count.saturating_sub(1)];
         shown.dedup();
         // Together, the arrows of all kinds stay countable.
         let each = MOST_ARROWS / kinds.len().max(1);
