@@ -7,7 +7,7 @@ mod random;
 pub(super) mod rows;
 pub(super) mod task;
 
-use super::delivery::{Delivery, also_data, holds, json_of};
+use super::delivery::{Delivery, holds, json_of};
 use super::output::{command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
@@ -41,15 +41,12 @@ Examples:
 Features are standardised with the statistics of the training rows. The penalty λ is the same for all kinds: mean loss
 + λ/2·‖W‖², the intercept free (scikit-learn's C is 1/(n·λ), its ridge alpha is n·λ). Beside each score stand the majority
 class (or the mean) and the mean over probes trained on shuffled labels.")]
-#[command(
-    mut_arg(
-        "out",
-        holds(
-            "probe.json, the charts (.svg, .png, and their numbers as .parquet) and the trained probes (probes/, for `plumb score`)"
-        )
-    ),
-    mut_arg("chart_data", also_data)
-)]
+#[command(mut_arg(
+    "out",
+    holds(
+        "probe.json, the charts (.svg, .png, and their numbers as .parquet) and the trained probes (probes/, for `plumb score`)"
+    )
+))]
 pub(super) struct Args {
     /// Folder of a run
     run: PathBuf,

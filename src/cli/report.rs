@@ -51,11 +51,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         ..Page::default()
     };
     for folder in &args.folders {
-        let before = page.runs.len() + page.findings.len();
+        let (before, first) = (page.runs.len() + page.findings.len(), page.findings.len());
         collect(folder, &mut page)?;
         for inner in subfolders(folder)? {
             collect(&inner, &mut page)?;
         }
+        page.findings[first..].sort_by_key(|finding| rank(&finding.command));
         if page.runs.len() + page.findings.len() == before {
             return Err(Error::BadRun {
                 path: folder.clone(),
@@ -74,6 +75,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         super::output::count(page.findings.len(), "result"),
         names.join(", "),
     ))
+}
+
+/// The place of a result among those of one folder: from what was found to what it looks like and what moves it.
+fn rank(command: &str) -> usize {
+    const ORDER: &[&str] = &[
+        "probe",
+        "transfer",
+        "score",
+        "map",
+        "nearest",
+        "geometry",
+        "lens",
+        "tuned",
+        "parameters",
+        "drift",
+        "gate",
+    ];
+    let place = ORDER.iter().position(|name| *name == command);
+    place.unwrap_or(ORDER.len())
 }
 
 /// What a folder itself holds.

@@ -1,6 +1,6 @@
 //! `plumb transfer`: probes trained in one place, tested in another.
 
-use super::delivery::{Delivery, also_data, holds, json_of};
+use super::delivery::{Delivery, holds, json_of};
 use super::output::{command_line, progress_bar};
 use super::probe::kinds::KindArgs;
 use super::probe::rows::{RowArgs, Rows};
@@ -26,13 +26,10 @@ Examples:
 Each place is divided into training and test rows as `plumb probe` divides them; a probe is trained on the training rows of one and scored on the
 test rows of all, so that the diagonal is the ordinary score. With several runs, they are those of one model at one hook point; with one run,
 its hook points are the places (cells between spaces of different width stay empty).")]
-#[command(
-    mut_arg(
-        "out",
-        holds("transfer.json and the heat map (.svg, .png, and its numbers as .parquet)")
-    ),
-    mut_arg("chart_data", also_data)
-)]
+#[command(mut_arg(
+    "out",
+    holds("transfer.json and the heat map (.svg, .png, and its numbers as .parquet)")
+))]
 pub(super) struct Args {
     /// Runs of one model
     #[arg(required = true, value_name = "RUN")]

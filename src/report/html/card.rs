@@ -78,17 +78,16 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
     }
 }
 
-/// The name of a column without the group that it is in.
-fn short(column: &str) -> &str {
-    ["metrics.", "controls."]
-        .iter()
-        .find_map(|group| column.strip_prefix(group))
-        .unwrap_or(column)
+/// The name of a column in words, without the group that it is in.
+fn short(column: &str) -> String {
+    let group = ["metrics.", "controls.", "measures.", "counts."];
+    let name = group.iter().find_map(|group| column.strip_prefix(group));
+    name.unwrap_or(column).replace(['_', '.'], " ")
 }
 
 /// `leak_audit` as words.
 pub(super) fn spoken(name: &str) -> String {
-    let mut words = name.replace('_', " ");
+    let mut words = name.replace(['_', '.'], " ");
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }
