@@ -28,7 +28,7 @@ pub enum Error {
     #[error("{}: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     /// An output folder or file is there already.
-    #[error("{}: it exists already; give {advice}, or another name", path.display())]
+    #[error("{}: it exists already; give {advice} or another name", path.display())]
     OutputExists { path: PathBuf, advice: &'static str },
 
     // ---- data --------------------------------------------------------------------------------------------------

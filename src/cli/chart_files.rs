@@ -58,6 +58,13 @@ impl ChartFiles {
                         .to_owned(),
                 });
             }
+            if path.is_dir() {
+                return Err(Error::BadParameter {
+                    name,
+                    value: path.display().to_string(),
+                    problem: "this is a folder; give the name of a file, or --out for a folder with everything".to_owned(),
+                });
+            }
             if path.exists() && !force {
                 return Err(Error::OutputExists {
                     path: path.to_owned(),
@@ -146,6 +153,16 @@ mod tests {
             std::fs::read_dir(desk.path().join("new")).unwrap().count(),
             0
         );
+    }
+
+    #[test]
+    fn a_folder_is_refused_before_the_work() {
+        let desk = tempfile::tempdir().unwrap();
+        let files = ChartFiles {
+            svg: Some(desk.path().to_owned()),
+            ..ChartFiles::default()
+        };
+        assert!(files.open(true).unwrap_err().is_usage());
     }
 
     #[test]

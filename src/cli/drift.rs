@@ -233,36 +233,40 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let Some(path) = args.data.clone() else {
         anyhow::bail!("give --data, or --original and --edited");
     };
+    let (out, report) = measured(&args, &path)?;
+    Ok(out.deliver(
+        json_of(&report)?,
+        || charts(&report),
+        |styled| report.table(styled),
+    )?)
+}
+
+/// Reads what is to be measured, and measures it; outputs are opened in between, before the model is loaded.
+fn measured(args: &Args, path: &Path) -> anyhow::Result<(OpenDelivery, DriftReport)> {
     let params = args.params()?;
-    let data = Dataset::read(&path)?;
+    let data = Dataset::read(path)?;
     let paraphrases = args.null_data.as_deref().map(Dataset::read).transpose()?;
     let out = args.out()?;
     let source = fetched(&args.model, args.delivery.quiet)?;
     let model = load(&source)?;
     let tokenizer = Tokenizer::open(&source)?;
     let points = args.points(&model)?;
-    let probe = probe::train(&args, &points, &params, &model)?;
-    let inputs = Inputs::read(&args, &data, &source)?;
+    let probe = probe::train(args, &points, &params, &model)?;
+    let inputs = Inputs::read(args, &data, &source)?;
     let number = |label: &str| probe.as_ref().and_then(|p| p.number(label));
     let synonyms = inputs.synonyms(&model, &tokenizer)?;
-    let edits = inputs.edits(&args, &tokenizer, synonyms.as_ref(), &number)?;
-    let paraphrased = match &paraphrases {
-        None => None,
-        Some(data) => Some(pair_edits(
-            data,
-            &args.pair_columns()?,
-            None,
-            &number,
-            false,
-        )?),
-    };
+    let edits = inputs.edits(args, &tokenizer, synonyms.as_ref(), &number)?;
+    let columns = args.pair_columns()?;
+    let paraphrased = paraphrases.as_ref();
+    let paraphrased = paraphrased
+        .map(|data| pair_edits(data, &columns, None, &number, false))
+        .transpose()?;
     let vocabulary = match params.null {
         Some(_) => Vocabulary::of(edits.originals()),
         None => Vocabulary::default(),
     };
     let all = edits.as_dyn();
-    let mut total = all.texts();
-    total += paraphrased.as_ref().map_or(0, |p| p.texts());
+    let total = all.texts() + paraphrased.as_ref().map_or(0, |p| p.texts());
     let task = Task {
         base: inputs::reader(&model, &tokenizer),
         others: inputs.readers(&tokenizer),
@@ -270,34 +274,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
         edits: all,
         paraphrases: paraphrased.as_ref().map(|p| p as _),
         vocabulary: &vocabulary,
-        probes: probe
-            .as_ref()
-            .map(|p| p.readouts.clone())
-            .unwrap_or_default(),
+        probes: probe.iter().flat_map(|p| p.readouts.clone()).collect(),
     };
     let bar = progress_bar(total as u64, "texts", args.delivery.quiet);
     let found = drift(&task, &params, &|texts| bar.inc(texts as u64));
     bar.finish_and_clear();
     let found = found?;
-    refuse_nothing(&path, &found)?;
+    refuse_nothing(path, &found)?;
     let source = Source {
         model: args.model.to_string(),
         weights_sha256: model.weights_sha256.clone(),
+        compared: inputs.compared(),
+        probe: probe.map(|p| p.source),
+        paraphrases: paraphrases.as_ref().map(DataFile::of),
         data: path.display().to_string(),
         data_sha256: data.sha256().to_owned(),
-        compared: inputs.compared(),
-        paraphrases: paraphrases.as_ref().map(|data| DataFile {
-            data: data.path().display().to_string(),
-            data_sha256: data.sha256().to_owned(),
-        }),
-        probe: probe.map(|p| p.source),
     };
     let report = DriftReport::new(command_line(), source, params, found);
-    Ok(out.deliver(
-        json_of(&report)?,
-        || charts(&report),
-        |styled| report.table(styled),
-    )?)
+    Ok((out, report))
 }
 
 /// A table of nothing is no result.

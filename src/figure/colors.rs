@@ -68,6 +68,9 @@ pub(super) fn hatch(scene: &mut Scene, (left, top): Place, (width, height): (f64
 const NO_NUMBER: &str = "no number";
 const GAP_WIDTH: f64 = 18.0;
 const GAP_SIDE: f64 = 18.0;
+/// The bar.
+const LENGTH: f64 = 220.0;
+const THICK: f64 = 12.0;
 
 /// The colour bar with its numbers, beside what they mean or, where that is long, under it; returns where it ends.
 pub(super) fn bar(
@@ -77,16 +80,40 @@ pub(super) fn bar(
     gaps: bool,
     top: f64,
 ) -> f64 {
-    const LENGTH: f64 = 220.0;
     const STEPS: usize = 64;
-    const THICK: f64 = 12.0;
+    let (left, top) = beside_or_under(scene, label, gaps, top);
+    for step in 0..STEPS {
+        let from = left + LENGTH * step as f64 / STEPS as f64;
+        let fill = color(scale, step as f64 / (STEPS - 1) as f64);
+        // Each step reaches to the end, under the next one: no seams.
+        let size = (left + LENGTH - from, THICK);
+        scene.area(rectangle((from, top), size), translucent(fill, 1.0));
+    }
+    let ticks = ticks(range, 4, false);
+    for (value, text) in ticks.values.iter().zip(&ticks.labels) {
+        let (x, end) = (left + LENGTH * range.part(*value), top + THICK + 4.0);
+        scene.line(vec![(x, top + THICK), (x, end)], AXIS, HAIRLINE);
+        TICK.lines(scene, vec![text.clone()], (x, end), HPos::Center);
+    }
+    if gaps {
+        let (at, size) = ((left + LENGTH + GAP_SIDE, top), (GAP_WIDTH, THICK));
+        scene.area(rectangle(at, size), translucent(GRID, 1.0));
+        hatch(scene, at, size);
+        let at = (at.0 + GAP_WIDTH + 7.0, top + THICK / 2.0);
+        NAME.middle(scene, NO_NUMBER, at, HPos::Left);
+    }
+    top + THICK + 4.0 + TICK.leading() + 8.0
+}
+
+/// Writes what the colours mean; returns where the bar begins: after it where both fit into a line, else under it.
+fn beside_or_under(scene: &mut Scene, label: &str, gaps: bool, top: f64) -> Place {
     // The legend of gaps, or half of the last number.
     let after = match gaps {
         true => GAP_SIDE + GAP_WIDTH + 7.0 + NAME.width(NO_NUMBER),
         false => 20.0,
     };
     let whole = scene.width - 2.0 * MARGIN;
-    let (left, top) = match NAME.width(label) {
+    match NAME.width(label) {
         0.0 => (MARGIN, top),
         width if width + 14.0 + LENGTH + after <= whole => {
             NAME.middle(scene, clean(label), (MARGIN, top + THICK / 2.0), HPos::Left);
@@ -97,35 +124,5 @@ pub(super) fn bar(
             let end = NAME.lines(scene, lines, (MARGIN, top - 4.0), HPos::Left);
             (MARGIN, end + 4.0)
         }
-    };
-    for step in 0..STEPS {
-        let from = left + LENGTH * step as f64 / STEPS as f64;
-        let fill = color(scale, step as f64 / (STEPS - 1) as f64);
-        // Each step reaches to the end, under the next one: no seams.
-        let size = (left + LENGTH - from, THICK);
-        scene.area(rectangle((from, top), size), translucent(fill, 1.0));
     }
-    let ticks = ticks(range, 4, false);
-    for (value, text) in ticks.values.iter().zip(&ticks.labels) {
-        let x = left + LENGTH * range.part(*value);
-        scene.line(
-            vec![(x, top + THICK), (x, top + THICK + 4.0)],
-            AXIS,
-            HAIRLINE,
-        );
-        TICK.lines(
-            scene,
-            vec![text.clone()],
-            (x, top + THICK + 4.0),
-            HPos::Center,
-        );
-    }
-    if gaps {
-        let (at, size) = ((left + LENGTH + GAP_SIDE, top), (GAP_WIDTH, THICK));
-        scene.area(rectangle(at, size), translucent(GRID, 1.0));
-        hatch(scene, at, size);
-        let at = (at.0 + GAP_WIDTH + 7.0, top + THICK / 2.0);
-        NAME.middle(scene, NO_NUMBER, at, HPos::Left);
-    }
-    top + THICK + 4.0 + TICK.leading() + 8.0
 }

@@ -17,5 +17,4 @@ pub mod probe_file;
 mod probe_table;
 pub mod score;
 pub mod table;
-mod token;
 pub mod transfer;

@@ -7,6 +7,7 @@
 )]
 
 mod builtin;
+mod chart_files;
 mod checkpoints;
 mod cli;
 mod datasets;

@@ -7,7 +7,6 @@ pub use parameters::{HeadTable, NeuronTable, ParameterReport};
 pub use tuned::TunedReport;
 
 use super::table::{Align, Cell, Table};
-use super::token::drawn;
 use crate::analysis::lens::{Aim, Candidate, LensLayer, Reading, Target};
 use crate::figure::{ColorScale, Figure, Footer, HeatMap};
 use crate::hook::{HookPoint, Site};
@@ -187,6 +186,11 @@ pub(super) fn tick(hook_point: &str) -> String {
         Some((Site::ResidPre, Some(0))) => "input".to_owned(),
         _ => hook_point.to_owned(),
     }
+}
+
+/// A token in a picture: the marker of a space is one that the font has, and what breaks lines is seen.
+pub(super) fn drawn(token: &str) -> String {
+    token.replace(['Ġ', '▁'], "_").replace(['\n', 'Ċ'], "↵")
 }
 
 impl LensReport {
