@@ -5,7 +5,7 @@ use super::output::{command_line, progress_bar};
 use super::probe::kinds::KindArgs;
 use super::probe::rows::{RowArgs, Rows};
 use super::probe::task::{Task, TaskArgs};
-use crate::analysis::inference::Bootstrap;
+use crate::analysis::inference::{Bootstrap, Estimate};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
     Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Readout, SweepParams, natural_kind,
@@ -179,24 +179,9 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
     }
     let mut matrix: Vec<Vec<Option<_>>> = vec![Vec::new(); spots.len()];
     for spot in &spots {
-        let (x, task) = (spot.matrix()?, &spot.desk.task);
+        let x = spot.matrix()?;
         for ((_, readout), row) in trained.iter().zip(&mut matrix) {
-            let bootstrap = Bootstrap {
-                seed: params.seed,
-                ..Bootstrap::default()
-            };
-            let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
-            row.push(match readout.features() == x.cols() {
-                true => Some(score_readout(
-                    readout,
-                    &x,
-                    labels,
-                    &task.split.test,
-                    groups,
-                    bootstrap,
-                )?),
-                false => None,
-            });
+            row.push(score(readout, spot, &x, params.seed)?);
         }
         bar.inc(1);
     }
@@ -220,6 +205,20 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
         matrix,
         params,
     })
+}
+
+/// A probe on the test rows of a place, unless the spaces have different widths.
+fn score(readout: &Readout, spot: &Spot<'_>, x: &Matrix, seed: u64) -> Result<Option<Estimate>> {
+    if readout.features() != x.cols() {
+        return Ok(None);
+    }
+    let task = &spot.desk.task;
+    let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
+    let bootstrap = Bootstrap {
+        seed,
+        ..Bootstrap::default()
+    };
+    score_readout(readout, x, labels, &task.split.test, groups, bootstrap).map(Some)
 }
 
 fn params(args: &Args, kind: Kind) -> SweepParams {

@@ -202,7 +202,7 @@ impl GeometryReport {
                     false => format!("{low} to {high}"),
                 };
                 let count = self.similarity_params.permutations;
-                format!(" (of rows paired at random {range}, mean of {count} pairings)")
+                format!("; rows paired at random: {range} (mean of {count} pairings)")
             }
         }
     }

@@ -71,73 +71,95 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
-    if args.delivery.names_chart() && !(args.mlp_values && args.data.is_some()) {
-        let problem = "the chart is of R@k; give --mlp-values and --data";
-        return Err(bad("chart", "asked for", problem).into());
-    }
+    refuse_nothing(args)?;
     let out = args.delivery.open("parameters.json")?;
     let speaker = Speaker::load(&args.model, args.delivery.quiet)?;
-    let blocks = chosen("block", args.block, speaker.loaded.model.spec().n_layers)?;
-    let heads = chosen("head", args.head, speaker.loaded.model.spec().n_heads)?;
+    let corpus = Corpus::read(args, &speaker)?;
+    let report = read(args, &speaker, corpus.as_ref())?;
+    let chart = || report.chart().map(|c| ("chart", c)).into_iter().collect();
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
+}
+
+/// Found out before a model is loaded.
+fn refuse_nothing(args: &Args) -> Result<()> {
     if !(args.mlp_values || args.ov || args.qk) {
-        return Err(bad("params", "nothing", "give --mlp-values, --ov or --qk").into());
+        return Err(bad("params", "nothing", "give --mlp-values, --ov or --qk"));
     }
     if args.top == 0 || args.neurons == 0 {
-        return Err(bad("top", "0", "list at least one").into());
+        return Err(bad("top", "0", "list at least one"));
     }
-    let data = match &args.data {
-        Some(path) => Some(Dataset::read(path)?),
-        None => None,
-    };
-    let mut texts = match &data {
-        Some(data) => train::texts(&speaker, data, &args.text_column)?,
-        None => Vec::new(),
-    };
-    let mut known: Vec<u32> = texts.iter().flatten().copied().collect();
-    known.sort_unstable();
-    known.dedup();
-    let known = (!known.is_empty()).then_some(known);
-    texts.truncate(args.texts);
+    if args.delivery.names_chart() && !(args.mlp_values && args.data.is_some()) {
+        let problem = "the chart is of R@k; give --mlp-values and --data";
+        return Err(bad("chart", "asked for", problem));
+    }
+    Ok(())
+}
+
+/// The texts of `--data`.
+struct Corpus {
+    sha256: String,
+    /// Those that are run, as token ids.
+    texts: Vec<Vec<u32>>,
+    /// The tokens of all of them, each once.
+    known: Vec<u32>,
+}
+
+impl Corpus {
+    fn read(args: &Args, speaker: &Speaker) -> Result<Option<Self>> {
+        let Some(path) = &args.data else {
+            return Ok(None);
+        };
+        let data = Dataset::read(path)?;
+        let mut texts = train::texts(speaker, &data, &args.text_column)?;
+        let mut known: Vec<u32> = texts.iter().flatten().copied().collect();
+        known.sort_unstable();
+        known.dedup();
+        texts.truncate(args.texts);
+        Ok(Some(Self {
+            sha256: data.sha256().to_owned(),
+            texts,
+            known,
+        }))
+    }
+}
+
+/// Block after block.
+fn read(args: &Args, speaker: &Speaker, corpus: Option<&Corpus>) -> Result<ParameterReport> {
+    let model = &speaker.loaded.model;
+    let blocks = chosen("block", args.block, model.spec().n_layers)?;
+    let heads = chosen("head", args.head, model.spec().n_heads)?;
+    let known = corpus.map(|c| c.known.as_slice()).filter(|k| !k.is_empty());
     let bar = progress_bar(blocks.len() as u64, "blocks", args.delivery.quiet);
     let mut report = ParameterReport {
         schema_version: SCHEMA_VERSION,
         command: command_line(),
         source: speaker.source(),
-        data_sha256: data.as_ref().map(|d| d.sha256().to_owned()),
+        data_sha256: corpus.map(|c| c.sha256.clone()),
         neurons: Vec::new(),
         heads: Vec::new(),
         recovery: Vec::new(),
     };
     for block in blocks {
         if args.mlp_values {
-            report.neurons.extend(neurons(&speaker, block, args)?);
+            report.neurons.extend(neurons(speaker, block, args)?);
         }
         for circuit in circuits(args) {
             for head in &heads {
-                let table = pairs(
-                    &speaker,
-                    (block, *head),
-                    circuit,
-                    args.top,
-                    known.as_deref(),
-                )?;
+                let table = pairs(speaker, (block, *head), circuit, args.top, known)?;
                 report.heads.push(table);
             }
         }
-        if data.is_some() && args.mlp_values {
+        if let Some(corpus) = corpus.filter(|_| args.mlp_values) {
             let counts = (args.top, args.neurons);
-            let model = &speaker.loaded.model;
-            report
-                .recovery
-                .push(recovery(model, &texts, block, counts, args.seed)?);
+            let found = recovery(model, &corpus.texts, block, counts, args.seed)?;
+            report.recovery.push(found);
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     report.neurons.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
     report.neurons.truncate(args.neurons);
-    let chart = || report.chart().map(|c| ("chart", c)).into_iter().collect();
-    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
+    Ok(report)
 }
 
 fn chosen(name: &'static str, one: Option<usize>, count: usize) -> Result<Vec<usize>> {

@@ -89,25 +89,7 @@ impl DriftReport {
         let kinds: Vec<&KindDrift> = self.ranked().into_iter().take(MOST_LINES).collect();
         let series: Vec<Series> = kinds
             .iter()
-            .map(|kind| {
-                let effects = kind.layers.iter().map(|l| l.effect(measure));
-                let at = |v: Option<f64>| v.unwrap_or(f64::NAN);
-                let points = effects.clone().enumerate();
-                let band = effects.map(|e| {
-                    (
-                        at(e.and_then(|e| e.band_low)),
-                        at(e.and_then(|e| e.band_high)),
-                    )
-                });
-                Series {
-                    name: kind.kind.clone(),
-                    points: points
-                        .map(|(i, e)| (i as f64, at(e.map(|e| e.value))))
-                        .collect(),
-                    band: Some(band.collect()),
-                    style: Style::Headline,
-                }
-            })
+            .map(|kind| effect_line(kind, measure))
             .filter(|s| s.points.iter().any(|p| p.1.is_finite()))
             .collect();
         if series.is_empty() {
@@ -241,6 +223,27 @@ fn written(percentage: f64) -> String {
         v if v < 0.095 => "<0.1".to_owned(),
         v if v < 9.95 => format!("{v:.1}"),
         v => format!("{v:.0}"),
+    }
+}
+
+/// The differences of a kind to the null, with their simultaneous band.
+fn effect_line(kind: &KindDrift, measure: Measure) -> Series {
+    let effects = kind.layers.iter().map(|l| l.effect(measure));
+    let at = |v: Option<f64>| v.unwrap_or(f64::NAN);
+    let points = effects.clone().enumerate();
+    let band = effects.map(|e| {
+        (
+            at(e.and_then(|e| e.band_low)),
+            at(e.and_then(|e| e.band_high)),
+        )
+    });
+    Series {
+        name: kind.kind.clone(),
+        points: points
+            .map(|(i, e)| (i as f64, at(e.map(|e| e.value))))
+            .collect(),
+        band: Some(band.collect()),
+        style: Style::Headline,
     }
 }
 

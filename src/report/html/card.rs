@@ -25,9 +25,22 @@ pub(super) fn tables(result: &Value, id: &str) -> Markup {
                     h3 { (spoken(name)) }
                     ul { @for item in items { li { (item.as_str().unwrap_or_default()) } } }
                 }
+                Value::Object(_) if name == "audit" => { (audit(value, id)) }
                 _ => {}
             }
         }
+    }
+}
+
+/// What was found before a probe was trained: leaks in words, and how much simple rules give away.
+fn audit(found: &Value, id: &str) -> Markup {
+    let leaks = found.get("leaks").and_then(Value::as_array);
+    html! {
+        h3 { "Leak audit" }
+        @if leaks.is_none_or(Vec::is_empty) {
+            p { "No leak was found." }
+        }
+        (tables(found, &format!("{id}-audit")))
     }
 }
 
