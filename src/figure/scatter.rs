@@ -180,7 +180,7 @@ impl Axes {
             y,
             x_ticks: ticks(x, count(width, 75.0), false),
             // A flat map needs a sense of its height too.
-            y_ticks: ticks(y, count(height, 55.0).max(3), false),
+            y_ticks: ticks(y, count(height, 55.0).max(4), false),
         })
     }
 }

@@ -124,7 +124,10 @@ impl DriftReport {
 
     /// From originals to edits in the plane of the originals' first two components, at a middle and the last hook point.
     pub fn movement(&self) -> Option<Figure> {
-        let kinds: Vec<&KindDrift> = self.ranked().into_iter().take(MOST_LINES).collect();
+        // Places are kept of some texts alone, which need not be of every kind.
+        let placed = |kind: &&KindDrift| kind.arrows.iter().any(|layer| !layer.arrows.is_empty());
+        let kinds = self.ranked().into_iter().filter(placed).take(MOST_LINES);
+        let kinds: Vec<&KindDrift> = kinds.collect();
         let count = kinds.iter().map(|k| k.arrows.len()).max().unwrap_or(0);
         let mut shown = vec![count / 2, count.saturating_sub(1)];
         shown.dedup();

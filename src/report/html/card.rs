@@ -1,6 +1,6 @@
 //! What a result says in words and numbers: its tables, and where it comes from.
 
-use super::values::{Cells, cells, flat};
+use super::values::{Cell, Cells, cells, flat};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -81,7 +81,7 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
                     @for row in &cells.rows {
                         tr {
                             @for cell in row {
-                                td class=[cell.number.map(|_| "number")] data-sort=[cell.number] { (cell.text) }
+                                td class=[class(cell)] data-sort=[cell.number] { (cell.text) }
                             }
                         }
                     }
@@ -91,9 +91,19 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
     }
 }
 
+/// How a cell stands: numbers to the right, sentences with room.
+fn class(cell: &Cell) -> Option<&'static str> {
+    const SENTENCE: usize = 40;
+    match cell.number {
+        Some(_) => Some("number"),
+        None if cell.text.chars().count() > SENTENCE => Some("sentence"),
+        None => None,
+    }
+}
+
 /// The name of a column in words, without the group that it is in.
 fn short(column: &str) -> String {
-    let group = ["metrics.", "controls.", "measures.", "counts."];
+    let group = ["metrics.", "controls.", "measures.", "counts.", "quality."];
     let name = group.iter().find_map(|group| column.strip_prefix(group));
     name.unwrap_or(column).replace(['_', '.'], " ")
 }
