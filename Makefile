@@ -35,13 +35,24 @@ bench-peers: build
 golden:
 	$(CARGO) test --release --locked --test suite every_golden_holds -- --nocapture
 
-# The gallery: what the demo draws, and what other commands draw of its runs.
+# The gallery: what the demo draws, and what other commands draw of its runs. plots/README.md says which picture is which.
+GALLERY = truth places sentiment number map film lens drift pair geometry nearest transfer score learning
 plots: demo
 	$(PLUMB) map demo/places-run --method pca --mean-by name --color continent --quiet --out demo/film
 	$(PLUMB) lens --model builtin --text 'Lima is a city in' --out demo/lens
 	$(PLUMB) drift --model builtin --data datasets/edits.csv --quiet --out demo/drift
+	$(PLUMB) drift --model builtin --original 'Paris is in France.' --edited 'Paris is in Spain.' --out demo/pair
 	$(PLUMB) geometry demo/places-run --permutations 19 --quiet --out demo/geometry
-	for chart in truth places sentiment number map film lens drift geometry; do cp demo/$$chart/chart.svg plots/$$chart.svg; cp demo/$$chart/chart.png plots/$$chart.png; done
+	$(PLUMB) nearest --model builtin --token ' Paris' --out demo/nearest
+	$(PLUMB) transfer demo/truth-run --label label --split-column split --group entity --lambda 0.01 --quiet --out demo/transfer
+	$(PLUMB) score --probe demo/truth/probes/blocks.3.resid_post.json --model builtin --text 'Lima is in Peru.' --text 'Lima is in Japan.' --text 'Tokyo is in Asia.' --out demo/score
+	$(PLUMB) probe demo/number-run --label comparison --split-column split --lambda 0.01 --group pair --learning-curve --quiet --out demo/learning
+	for kind in svg png; do \
+		for chart in $(GALLERY); do cp demo/$$chart/chart.$$kind plots/$$chart.$$kind || exit 1; done; \
+		cp demo/learning/learning_curve.$$kind plots/learning.$$kind; \
+		for chart in ranking movement effects; do cp demo/drift/$$chart.$$kind plots/$$chart.$$kind || exit 1; done; \
+		for chart in confusion calibration; do cp demo/truth/$$chart.$$kind plots/$$chart.$$kind || exit 1; done; \
+	done
 
 # The exported notebooks; the tests compare them with what the program writes, and execute them.
 notebooks: demo

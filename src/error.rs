@@ -27,8 +27,8 @@ pub enum Error {
     /// A file is not what its name or its header says.
     #[error("{}: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
-    /// An output folder is there already.
-    #[error("{}: the output folder exists; give {advice} or another --out", path.display())]
+    /// An output folder or file is there already.
+    #[error("{}: it exists already; give {advice} or another name", path.display())]
     OutputExists { path: PathBuf, advice: &'static str },
 
     // ---- data --------------------------------------------------------------------------------------------------

@@ -4,14 +4,15 @@ mod inputs;
 mod pair;
 mod probe;
 
+use super::delivery::{Delivery, OpenDelivery, holds, json_of};
 use super::model::{fetched, model_source};
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::output::{command_line, progress_bar};
 use crate::analysis::drift::{Counts, Drift, Edits, Measure, Params, Task, drift};
 use crate::error::{Error, Result};
+use crate::figure::Figure;
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, load};
 use crate::report::drift::{DataFile, DriftReport, Source};
-use crate::report::table::stdout_is_styled;
 use crate::store::Pool;
 use crate::text::dataset::Dataset;
 use crate::text::perturb::{Null, PairColumns, Vocabulary};
@@ -36,6 +37,10 @@ typo-drop, typo-double, typo-keyboard, case-upper, case-lower, punctuation, whit
 word-order, number, negation, name, synonym, mask, unk, truncate, prefix, suffix; typo, case, word and all are groups.
 The effect is the mean over texts of the difference to the null, with a bootstrap interval, a band that holds at all layers together, and a
 test of equivalence within --margin.")]
+#[command(mut_arg(
+    "out",
+    holds("drift.json and the charts (.svg, .png, and their numbers as .parquet)")
+))]
 pub(super) struct Args {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "DIR|FILE.gguf|ID[@REV]|builtin", value_parser = model_source)]
@@ -134,18 +139,8 @@ pub(super) struct Args {
     /// Read only the first rows of the data
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Folder to make, with drift.json and charts (.svg, .png, and their numbers as .parquet)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -230,9 +225,8 @@ impl Args {
         }
     }
 
-    fn out(&self) -> Result<Option<OutputFolder>> {
-        let open = |path| OutputFolder::open(path, "drift.json", self.force);
-        self.out.as_deref().map(open).transpose()
+    fn out(&self) -> Result<OpenDelivery> {
+        self.delivery.open("drift.json")
     }
 }
 
@@ -243,36 +237,40 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
     let Some(path) = args.data.clone() else {
         anyhow::bail!("give --data, or --original and --edited");
     };
+    let (out, report) = measured(&args, &path)?;
+    Ok(out.deliver(
+        json_of(&report)?,
+        || charts(&report),
+        |styled| report.table(styled),
+    )?)
+}
+
+/// Reads what is to be measured, and measures it; outputs are opened in between, before the model is loaded.
+fn measured(args: &Args, path: &Path) -> anyhow::Result<(OpenDelivery, DriftReport)> {
     let params = args.params()?;
-    let data = Dataset::read(&path)?;
+    let data = Dataset::read(path)?;
     let paraphrases = args.null_data.as_deref().map(Dataset::read).transpose()?;
     let out = args.out()?;
-    let source = fetched(&args.model, args.quiet)?;
+    let source = fetched(&args.model, args.delivery.quiet)?;
     let model = load(&source)?;
     let tokenizer = Tokenizer::open(&source)?;
     let points = args.points(&model)?;
-    let probe = probe::find(&args, &points, &params, &model)?;
-    let inputs = Inputs::read(&args, &data, &source)?;
+    let probe = probe::find(args, &points, &params, &model)?;
+    let inputs = Inputs::read(args, &data, &source)?;
     let number = |label: &str| probe.as_ref().and_then(|p| p.number(label));
     let synonyms = inputs.synonyms(&model, &tokenizer)?;
-    let edits = inputs.edits(&args, &tokenizer, synonyms.as_ref(), &number)?;
-    let paraphrased = match &paraphrases {
-        None => None,
-        Some(data) => Some(pair_edits(
-            data,
-            &args.pair_columns()?,
-            None,
-            &number,
-            false,
-        )?),
-    };
+    let edits = inputs.edits(args, &tokenizer, synonyms.as_ref(), &number)?;
+    let columns = args.pair_columns()?;
+    let paraphrased = paraphrases.as_ref();
+    let paraphrased = paraphrased
+        .map(|data| pair_edits(data, &columns, None, &number, false))
+        .transpose()?;
     let vocabulary = match params.null {
         Some(_) => Vocabulary::of(edits.originals()),
         None => Vocabulary::default(),
     };
     let all = edits.as_dyn();
-    let mut total = all.texts();
-    total += paraphrased.as_ref().map_or(0, |p| p.texts());
+    let total = all.texts() + paraphrased.as_ref().map_or(0, |p| p.texts());
     let task = Task {
         base: inputs::reader(&model, &tokenizer),
         others: inputs.readers(&tokenizer),
@@ -280,30 +278,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
         edits: all,
         paraphrases: paraphrased.as_ref().map(|p| p as _),
         vocabulary: &vocabulary,
-        probes: probe
-            .as_ref()
-            .map(|p| p.readouts.clone())
-            .unwrap_or_default(),
+        probes: probe.iter().flat_map(|p| p.readouts.clone()).collect(),
     };
-    let bar = progress_bar(total as u64, "texts", args.quiet);
+    let bar = progress_bar(total as u64, "texts", args.delivery.quiet);
     let found = drift(&task, &params, &|texts| bar.inc(texts as u64));
     bar.finish_and_clear();
     let found = found?;
-    refuse_nothing(&path, &found)?;
+    refuse_nothing(path, &found)?;
     let source = Source {
         model: args.model.to_string(),
         weights_sha256: model.weights_sha256.clone(),
+        compared: inputs.compared(),
+        probe: probe.map(|p| p.source),
+        paraphrases: paraphrases.as_ref().map(DataFile::of),
         data: path.display().to_string(),
         data_sha256: data.sha256().to_owned(),
-        compared: inputs.compared(),
-        paraphrases: paraphrases.as_ref().map(|data| DataFile {
-            data: data.path().display().to_string(),
-            data_sha256: data.sha256().to_owned(),
-        }),
-        probe: probe.map(|p| p.source),
     };
     let report = DriftReport::new(command_line(), source, params, found);
-    finish(&args, out, &report)
+    Ok((out, report))
 }
 
 /// A table of nothing is no result.
@@ -325,26 +317,15 @@ fn refuse_nothing(path: &Path, found: &Drift) -> Result<()> {
     })
 }
 
-fn finish(args: &Args, out: Option<OutputFolder>, report: &DriftReport) -> anyhow::Result<String> {
-    let json = format!("{}\n", serde_json::to_string_pretty(report)?);
-    if let Some(out) = out {
-        out.write("drift.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        let figures = [
-            ("effects", report.effects(Measure::CosineDistance)),
-            ("probe", report.effects(Measure::ProbeShift)),
-            ("ranking", report.ranking()),
-            ("movement", report.movement()),
-        ];
-        for (name, figure) in figures {
-            if let Some(figure) = figure {
-                out.write_figure(name, &figure)?;
-            }
-        }
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+/// All charts of a report with the names of their files, distances by layer first.
+fn charts(report: &DriftReport) -> Vec<(&'static str, Figure)> {
+    let others = [
+        ("effects", report.effects(Measure::CosineDistance)),
+        ("probe", report.effects(Measure::ProbeShift)),
+        ("ranking", report.ranking()),
+        ("movement", report.movement()),
+    ];
+    let mut charts = vec![("chart", report.chart())];
+    charts.extend(others.into_iter().filter_map(|(name, f)| Some((name, f?))));
+    charts
 }

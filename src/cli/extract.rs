@@ -4,6 +4,7 @@ mod describe;
 mod interrupt;
 mod options;
 
+use super::delivery::json_of;
 use super::model::{fetched, model_source};
 use super::output::{bytes, count, progress_bar, refuse_foreign};
 use super::tokenize::{TokenArgs, texts, tokenizer};
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, Precision, load_in};
 use crate::store::{
-    Budget, Census, Control, Dtype, Extraction, Outcome, Part, Pool, Progress, SentencePool,
-    SpecialTokens, Truncation, estimate, extract,
+    Budget, Census, Control, Dtype, Estimate, Extraction, Outcome, Part, Pool, Progress,
+    SCHEMA_VERSION, SentencePool, SpecialTokens, Truncation, estimate, extract,
 };
 use crate::text::dataset::{Column, Dataset, Values};
 use crate::text::tokens::Bos;
@@ -193,7 +194,10 @@ pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     if args.plan {
         let estimate = estimate(&plan, &args.out)?;
         return Ok(match args.json {
-            true => format!("{}\n", serde_json::to_string_pretty(&estimate)?),
+            true => json_of(&Planned {
+                schema_version: SCHEMA_VERSION,
+                estimate: &estimate,
+            })?,
             false => describe::plan(&estimate),
         });
     }
@@ -202,9 +206,17 @@ pub(super) fn run_as(mut args: Args, shown: &Path) -> anyhow::Result<String> {
     let (outcome, tokens) = watched(&plan, &args)?;
     log_peak_memory();
     Ok(match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&outcome.manifest)?),
+        true => json_of(&outcome.manifest)?,
         false => describe::outcome(&args.out, &outcome, tokens, begin.elapsed()),
     })
+}
+
+/// What `--plan --json` prints.
+#[derive(serde::Serialize)]
+struct Planned<'a> {
+    schema_version: u32,
+    #[serde(flatten)]
+    estimate: &'a Estimate,
 }
 
 /// Runs the plan under a progress bar, listening for Ctrl-C. Also returns how many tokens passed the model.

@@ -1,7 +1,8 @@
 //! `plumb gate`: is a candidate the same as a baseline, for all that matters? An exit code for a CI.
 
+use super::delivery::{Delivery, holds, json_of};
 use super::divide::divided;
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::output::{command_line, progress_bar};
 use crate::analysis::drift::gate::{Check, GateParams, Margins, Sides, checks};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::neighbors::Rows;
@@ -11,8 +12,7 @@ use crate::analysis::probe::{
 use crate::cli::extract;
 use crate::error::{Error, Result};
 use crate::report::gate::{GateReport, Side};
-use crate::report::table::stdout_is_styled;
-use crate::store::{Manifest, Pool, Run, SpecialTokens, write_atomically};
+use crate::store::{Manifest, PendingFile, Pool, Run, SpecialTokens};
 use crate::text::split::Split;
 use crate::text::tokens::Bos;
 use clap::Parser;
@@ -27,6 +27,12 @@ Examples:
 
 A check passes if its whole 90 % interval lies within the margin (two one-sided tests at 5 %): a difference beyond it is refuted. Too few
 texts do not pass for lack of evidence. The candidate may be a model; then the baseline's plan is extracted with it.")]
+#[command(mut_arg(
+    "out",
+    holds(
+        "gate.json, junit.xml, report.html and the chart (.svg, .png, and its numbers as .parquet)"
+    )
+))]
 pub(super) struct Args {
     /// Folder of a run with one row a text
     #[arg(long, value_name = "RUN")]
@@ -67,18 +73,8 @@ pub(super) struct Args {
     /// JUnit XML to write, for a CI to show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Folder to make, with gate.json, junit.xml, report.html and the chart
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 /// What a gate found: its result for standard output, and whether it is open.
@@ -91,10 +87,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let params = args.params()?;
     let baseline = Run::open(&args.baseline)?;
     refuse_token_rows(&baseline)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "gate.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("gate.json")?;
+    let junit = args.junit.as_deref().map(PendingFile::open).transpose()?;
     let task = Task::read(args, &baseline)?;
     let made = tempfile::tempdir()?;
     let candidate = match Manifest::is_run(Path::new(&args.candidate)) {
@@ -110,23 +104,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         params,
         compare(args, &params, &baseline, &candidate, task.as_ref())?,
     );
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    let junit = report.junit()?;
-    if let Some(path) = &args.junit {
-        write_atomically(path, junit.as_bytes())?;
+    let xml = report.junit()?;
+    if let Some(mut junit) = junit {
+        junit.write(xml.as_bytes())?;
+        junit.publish()?;
     }
-    if let Some(out) = out {
-        out.write("gate.json", json.as_bytes())?;
-        out.write("junit.xml", junit.as_bytes())?;
-        out.write("report.html", report.page()?.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
+    if let Some(folder) = out.folder() {
+        folder.write("junit.xml", xml.as_bytes())?;
+        folder.write("report.html", report.page()?.as_bytes())?;
     }
+    let chart = || vec![("chart", report.chart())];
     Ok(Outcome {
-        result: match args.json {
-            true => json,
-            false => report.table(stdout_is_styled()),
-        },
+        result: out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?,
         failed: report.failure(),
     })
 }
@@ -236,7 +225,7 @@ fn compare(
     task: Option<&Task>,
 ) -> Result<Vec<Check>> {
     let points = baseline.point_names();
-    let bar = progress_bar(points.len() as u64, "layers", args.quiet);
+    let bar = progress_bar(points.len() as u64, "layers", args.delivery.quiet);
     let mut found = Vec::new();
     for point in &points {
         let rows = |run: &Run| -> Result<Rows> {

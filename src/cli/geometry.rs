@@ -1,6 +1,7 @@
 //! `plumb geometry`: the shape of a run's layers, and how alike they are.
 
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::delivery::{Delivery, also_data, holds, json_of};
+use super::output::{command_line, progress_bar};
 use crate::analysis::geometry::{
     LayerGeometry, LayerParams, Portrait, SimilarityParams, layer_geometry, similarity,
 };
@@ -8,7 +9,6 @@ use crate::analysis::neighbors::Rows;
 use crate::error::{Error, Result};
 use crate::report::geometry::{GeometryReport, MassiveRow, Pair, SCHEMA_VERSION};
 use crate::report::probe::Source;
-use crate::report::table::stdout_is_styled;
 use crate::store::Run;
 use indicatif::ProgressBar;
 use std::path::PathBuf;
@@ -25,6 +25,13 @@ Per layer: norms, the mean cosine of random pairs and the dimensions that make i
 intrinsic dimension (two-NN, Facco et al. 2017), hubness (Radovanović et al. 2010), massive activations (Sun et al. 2024). Between layers:
 debiased CKA (Nguyen et al. 2021), Procrustes similarity (Williams et al. 2021), mutual k-NN (Huh et al. 2024), each beside what it is when
 rows are paired at random.")]
+#[command(
+    mut_arg(
+        "out",
+        holds("geometry.json and the charts (.svg, .png, and their numbers as .parquet)")
+    ),
+    mut_arg("chart_data", also_data)
+)]
 pub(super) struct Args {
     /// Folder of a run
     run: PathBuf,
@@ -45,18 +52,8 @@ pub(super) struct Args {
     /// Seed of samples, pairs and pairings
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Folder to make, with geometry.json and the charts (.svg, .png, and their numbers as .parquet)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
@@ -66,23 +63,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
         refuse_other_rows(&run, other)?;
     }
     let points = points(&args, &run)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "geometry.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("geometry.json")?;
     let report = measure(&args, &run, other.as_ref(), &points)?;
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("geometry.json", json.as_bytes())?;
-        for (name, figure) in report.charts() {
-            out.write_figure(name, &figure)?;
-        }
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    Ok(out.deliver(
+        json_of(&report)?,
+        || report.charts(),
+        |styled| report.table(styled),
+    )?)
 }
 
 /// The hook points that were asked for.
@@ -157,7 +144,7 @@ fn measure(
         ..params
     }
     .sampled(run.rows(), args.compared_rows);
-    let bar = progress_bar(0, "steps", args.quiet);
+    let bar = progress_bar(0, "steps", args.delivery.quiet);
     let own = measure_run(run, points, params, &compared, &bar)?;
     let second = match other {
         Some(other) => {

@@ -3,14 +3,14 @@
 mod parameters;
 mod train;
 
+use super::delivery::{Delivery, also_data, holds, json_of};
 use super::model::{fetched, model_source};
-use super::output::{OutputFolder, command_line};
+use super::output::command_line;
 use crate::analysis::lens::{Translators, aim, lens};
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, Model, ModelSource, load};
 use crate::report::lens as report;
 use crate::report::lens::{Layer, LensReport, SCHEMA_VERSION, Shown};
-use crate::report::table::stdout_is_styled;
 use crate::text::tokens::Tokenizer;
 use clap::{Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,13 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    mut_arg(
+        "out",
+        holds("lens.json and the chart (.svg, .png, and its numbers as .parquet)")
+    ),
+    mut_arg("chart_data", also_data)
+)]
 struct Show {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "MODEL", value_parser = model_source, required = true)]
@@ -62,15 +69,8 @@ struct Show {
     /// What the colours of the chart say
     #[arg(long, value_enum, default_value_t = ColorArg::Top)]
     color: ColorArg,
-    /// Folder to make, with lens.json and the chart (.svg, .png, and its numbers as .parquet)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -132,13 +132,10 @@ fn show(args: &Show) -> anyhow::Result<String> {
     if args.top == 0 {
         return Err(bad("top", "0", "list at least the likeliest token").into());
     }
-    let speaker = Speaker::load(model, false)?;
+    let out = args.delivery.open("lens.json")?;
+    let speaker = Speaker::load(model, args.delivery.quiet)?;
     let translators = match &args.tuned {
         Some(folder) => Some(translators(folder, &speaker)?),
-        None => None,
-    };
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "lens.json", args.force)?),
         None => None,
     };
     let tokens = speaker.tokenizer.encode(text, None)?;
@@ -169,16 +166,8 @@ fn show(args: &Show) -> anyhow::Result<String> {
             .collect(),
         tokens: tokens.tokens,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("lens.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart(shown(args.color)))?;
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    let chart = || vec![("chart", report.chart(shown(args.color)))];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 fn shown(color: ColorArg) -> Shown {

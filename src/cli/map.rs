@@ -2,14 +2,14 @@
 
 mod rows;
 
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::delivery::{Delivery, also_data, holds, json_of};
+use super::output::{command_line, progress_bar};
 use crate::analysis::neighbors::Metric;
 use crate::analysis::reduce::{Map, MapParams, Method, PacmapParams, UmapParams, draw};
 use crate::error::{Error, Result};
 use crate::hook::{HookPoint, HookSet, Site};
 use crate::report::map::{Coloring, MapReport, Marks, Points, SCHEMA_VERSION, film, projector};
 use crate::report::probe::Source;
-use crate::report::table::stdout_is_styled;
 use crate::store::Run;
 use clap::ValueEnum;
 use rows::{Chosen, Ground};
@@ -27,6 +27,15 @@ Layer L is the stream after L blocks, as in Hugging Face's hidden_states: 0 is b
 --layer and --point the map is a film of all hook points: one frame, each map turned (never stretched) onto the one before, from which UMAP and PaCMAP also begin.
 Beside each map stand its trustworthiness, its continuity and the share of neighbours that it keeps, counted exactly; points whose
 neighbourhood is torn are hollow. The same seed gives the same map on any number of threads.")]
+#[command(
+    mut_arg(
+        "out",
+        holds(
+            "map.json, points.parquet, points.csv and the chart (.svg, .png, and its numbers as .parquet)"
+        )
+    ),
+    mut_arg("chart_data", also_data)
+)]
 pub(super) struct Args {
     /// Folder of a run
     run: PathBuf,
@@ -75,21 +84,11 @@ pub(super) struct Args {
     /// From how many seeds UMAP is drawn, to see what is the seed's; 1 for the map alone
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: usize,
-    /// Folder to make, with map.json, points.parquet, points.csv and the chart
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     /// Add a folder projector/ with the vectors and what is known of them, for TensorBoard's Embedding Projector
     #[arg(long, requires = "out")]
     projector: bool,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -126,10 +125,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     };
     let names = ground.names(args, &run)?;
     let chosen = Chosen::read(args, &names)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, MARK, args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open(MARK)?;
     let mut layers = film(maps(args, &run, &ground, &points, &params)?)?;
     if let Some(category) = color.as_ref().and_then(|c| c.full.as_ref()) {
         for layer in &mut layers {
@@ -157,22 +153,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         },
         layers,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write(MARK, json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
+    if let Some(folder) = out.folder() {
         let table = Points::new(&report.layers, &about);
-        out.write("points.parquet", &table.parquet()?)?;
-        out.write("points.csv", &table.csv()?)?;
+        folder.write("points.parquet", &table.parquet()?)?;
+        folder.write("points.csv", &table.csv()?)?;
         if args.projector {
-            out.write_folder("projector", &projections(&run, &ground, &points, &about)?)?;
+            folder.write_folder("projector", &projections(&run, &ground, &points, &about)?)?;
         }
-        out.publish()?;
     }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 fn params(args: &Args) -> MapParams {
@@ -277,7 +267,7 @@ fn maps(
     points: &[String],
     params: &MapParams,
 ) -> Result<Vec<(String, Map)>> {
-    let bar = progress_bar(points.len() as u64, "layers", args.quiet);
+    let bar = progress_bar(points.len() as u64, "layers", args.delivery.quiet);
     let mut maps: Vec<(String, Map)> = Vec::with_capacity(points.len());
     for point in points {
         let begin = maps.last().map(|(_, map)| map.places.as_slice());

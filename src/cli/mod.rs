@@ -4,7 +4,9 @@
 //! says why and what to do), 2 (the command line is at fault) or 130 (Ctrl-C).
 
 mod again;
+mod chart_files;
 mod completions;
+mod delivery;
 mod demo;
 mod divide;
 mod drift;
@@ -167,4 +169,44 @@ fn silence_panics() {
             };
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::collections::BTreeSet;
+
+    /// clap says this of debug builds alone.
+    fn refuse_equal_names(command: &clap::Command, path: &str) {
+        let mut names = BTreeSet::new();
+        for option in command.get_arguments() {
+            let aliases = option.get_long_and_visible_aliases().unwrap_or_default();
+            for name in aliases {
+                assert!(names.insert(name), "{path} has two options --{name}");
+            }
+        }
+        for inner in command.get_subcommands() {
+            refuse_equal_names(inner, &format!("{path} {}", inner.get_name()));
+        }
+    }
+
+    #[test]
+    fn no_command_has_two_options_of_one_name() {
+        refuse_equal_names(&Args::command(), "plumb");
+    }
+
+    #[test]
+    fn every_command_that_draws_writes_its_chart_to_single_files() {
+        let command = Args::command();
+        let drawing = command.get_subcommands().filter(|c| {
+            let has = |id: &str| c.get_arguments().any(|a| a.get_id() == id);
+            has("svg") && has("png") && has("chart_data")
+        });
+        let names: Vec<&str> = drawing.map(clap::Command::get_name).collect();
+        let expected = [
+            "probe", "transfer", "score", "map", "lens", "nearest", "geometry", "drift", "gate",
+        ];
+        assert_eq!(names, expected);
+    }
 }

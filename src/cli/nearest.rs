@@ -4,14 +4,14 @@ mod field;
 mod question;
 mod search;
 
+use super::delivery::{Delivery, also_data, holds, json_of};
 use super::model::{fetched, model_source};
-use super::output::{OutputFolder, command_line};
+use super::output::command_line;
 use crate::analysis::neighbors::{Correction, Metric, Space};
 use crate::error::{Error, Result};
 use crate::hook::{HookPoint, Site};
 use crate::model::{LoadedModel, ModelSource, load};
 use crate::report::nearest::{Found, NearestReport, QueryCard, SCHEMA_VERSION};
-use crate::report::table::stdout_is_styled;
 use crate::store::Run;
 use crate::text::tokens::Tokenizer;
 use clap::ValueEnum;
@@ -35,6 +35,13 @@ Examples:
 
 With a run, its rows are searched; without one, or with --space, the model's vocabulary. In the space `unembed` the vectors of the
 residual stream pass the final norm first. Rows with the same numbers count once; what is part of the query is left out."
+)]
+#[command(
+    mut_arg(
+        "out",
+        holds("nearest.json and the chart (.svg, .png, and its numbers as .parquet)")
+    ),
+    mut_arg("chart_data", also_data)
 )]
 pub(super) struct Args {
     /// Folder of a run: its rows are searched (with --space, it gives --row alone)
@@ -108,18 +115,8 @@ pub(super) struct Args {
     /// Seed of the random pairs that scores are held against, and of the index
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Folder to make, with nearest.json and the chart (.svg, .png, and its numbers as .parquet)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -276,7 +273,7 @@ impl ModelAndTokenizer {
             }
         };
         let name = source.to_string();
-        let source = fetched(&source, args.quiet)?;
+        let source = fetched(&source, args.delivery.quiet)?;
         let bos = run.and_then(|r| r.manifest().plan.bos).unwrap_or_default();
         let tokenizer = Tokenizer::open(&source)?.with_bos(bos)?;
         let model = load(&source)?;
@@ -300,10 +297,7 @@ impl ModelAndTokenizer {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "nearest.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("nearest.json")?;
     let opened = Opened::open(&args)?;
     let field = Field::read(&opened)?;
     let space = Space::new(&field.rows, args.metric(), args.correction(), args.seed)?;
@@ -320,16 +314,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
         queries: questions.into_iter().map(Question::card).collect(),
         space: field.card(&space),
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("nearest.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 /// The neighbours of every question, what is part of it left out.

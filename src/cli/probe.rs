@@ -7,19 +7,20 @@ mod random;
 pub(super) mod rows;
 pub(super) mod task;
 
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::delivery::{Delivery, holds, json_of};
+use super::output::{command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
     Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, Rival, SweepParams, compare,
     learning_curve, natural_kind,
 };
 use crate::error::Result;
+use crate::figure::Figure;
 use crate::report::checklist::checklist_table;
 use crate::report::curve::{LayerCurve, curve_chart};
 use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
 use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source};
 use crate::report::probe_charts::chosen_charts;
-use crate::report::table::stdout_is_styled;
 use controls::{ControlArgs, Controls};
 use kinds::KindArgs;
 use rows::{RowArgs, Rows};
@@ -40,6 +41,12 @@ Examples:
 Features are standardised with the statistics of the training rows. The penalty λ is the same for all kinds: mean loss
 + λ/2·‖W‖², the intercept free (scikit-learn's C is 1/(n·λ), its ridge alpha is n·λ). Beside each score stand the majority
 class (or the mean) and the mean over probes trained on shuffled labels.")]
+#[command(mut_arg(
+    "out",
+    holds(
+        "probe.json, the charts (.svg, .png, and their numbers as .parquet) and the trained probes (probes/, for `plumb score`)"
+    )
+))]
 pub(super) struct Args {
     /// Folder of a run
     run: PathBuf,
@@ -60,18 +67,8 @@ pub(super) struct Args {
     /// Also tell how the score grows with the training rows: five draws of a 32nd, a 16th, … of them
     #[arg(long)]
     learning_curve: bool,
-    /// Folder to make, with probe.json, the chart (.svg, .png, and its numbers as .parquet) and the trained probes (probes/, for `plumb score`)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<String> {
@@ -83,12 +80,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<String> {
 pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Result<String> {
     let run = Rows::open(&args.run, &args.rows, &args.task.label)?;
     let plan = Plan::read(&args, &run)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "probe.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("probe.json")?;
     let mut controls = Controls::run(&args.controls, &args.rows, &run, &plan)?;
-    let (layers, kinds, learning_curve) = sweep(&run, &plan, &mut controls, args.quiet)?;
+    let (layers, kinds, learning_curve) = sweep(&run, &plan, &mut controls, args.delivery.quiet)?;
     let report = ProbeReport {
         schema_version: SCHEMA_VERSION,
         command,
@@ -112,37 +106,35 @@ pub(super) fn run_as(args: Args, command: String, shown: &Path) -> anyhow::Resul
         params: plan.params,
         split: plan.task.card,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report.checked())?);
-    if let Some(out) = out {
-        out.write("probe.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        for (name, figure) in chosen_charts(&report) {
-            out.write_figure(name, &figure)?;
-        }
+    if let Some(folder) = out.folder() {
         let probes = files::probe_files(&report, &run)?;
         if !probes.is_empty() {
-            out.write_folder("probes", &probes)?;
+            folder.write_folder("probes", &probes)?;
         }
-        if !report.kinds.is_empty() {
-            out.write_figure("kinds", &kinds_chart(&report))?;
-        }
-        if !report.learning_curve.is_empty() {
-            out.write_figure("learning_curve", &curve_chart(&report))?;
-        }
-        if let Some(figure) = cosines_chart(&report) {
-            out.write_figure("cosines", &figure)?;
-        }
-        out.publish()?;
     }
-    match args.json {
-        true => Ok(json),
-        false if args.controls.checklist => Ok(format!(
+    let table = |styled: bool| match args.controls.checklist {
+        true => format!(
             "{}\n{}",
-            report.table(stdout_is_styled()),
-            checklist_table(&report, stdout_is_styled())
-        )),
-        false => Ok(report.table(stdout_is_styled())),
+            report.table(styled),
+            checklist_table(&report, styled)
+        ),
+        false => report.table(styled),
+    };
+    Ok(out.deliver(json_of(&report.checked())?, || charts(&report), table)?)
+}
+
+/// All charts of a report with the names of their files, scores by layer first.
+fn charts(report: &ProbeReport) -> Vec<(&'static str, Figure)> {
+    let mut charts = vec![("chart", report.chart())];
+    charts.extend(chosen_charts(report));
+    if !report.kinds.is_empty() {
+        charts.push(("kinds", kinds_chart(report)));
     }
+    if !report.learning_curve.is_empty() {
+        charts.push(("learning_curve", curve_chart(report)));
+    }
+    charts.extend(cosines_chart(report).map(|chart| ("cosines", chart)));
+    charts
 }
 
 /// What is probed how, checked before any layer is read.

@@ -51,11 +51,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         ..Page::default()
     };
     for folder in &args.folders {
-        let before = page.runs.len() + page.findings.len();
+        let (before, first) = (page.runs.len() + page.findings.len(), page.findings.len());
         collect(folder, &mut page)?;
         for inner in subfolders(folder)? {
             collect(&inner, &mut page)?;
         }
+        page.findings[first..].sort_by_key(|finding| rank(&finding.command));
         if page.runs.len() + page.findings.len() == before {
             return Err(Error::BadRun {
                 path: folder.clone(),
@@ -74,6 +75,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         super::output::count(page.findings.len(), "result"),
         names.join(", "),
     ))
+}
+
+/// The place of a result among those of one folder: from what was found to what it looks like and what moves it.
+fn rank(command: &str) -> usize {
+    const ORDER: &[&str] = &[
+        "probe",
+        "transfer",
+        "score",
+        "map",
+        "nearest",
+        "geometry",
+        "lens",
+        "tuned",
+        "parameters",
+        "drift",
+        "gate",
+    ];
+    let place = ORDER.iter().position(|name| *name == command);
+    place.unwrap_or(ORDER.len())
 }
 
 /// What a folder itself holds.
@@ -159,7 +179,9 @@ fn read_result(path: &Path) -> Result<Option<serde_json::Value>> {
         path: path.to_owned(),
         problem: format!("{e}; make it again with the command that wrote it, or remove it"),
     })?;
-    Ok(value.get("schema_version").is_some().then_some(value))
+    // The card of a trained probe is of the probe's numbers; what was found with them stands in probe.json.
+    let result = value.get("schema_version").is_some() && value.get("tensors_sha256").is_none();
+    Ok(result.then_some(value))
 }
 
 /// The figures of a folder, `chart.svg` first.

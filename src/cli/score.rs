@@ -1,14 +1,14 @@
 //! `plumb score`: what a trained probe reads of new texts.
 
+use super::delivery::{Delivery, holds};
 use super::model::{fetched, model_source};
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::output::{command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{Link, Readout};
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, Model, ModelSource, load_in};
 use crate::report::probe_file::{ProbeCard, read};
 use crate::report::score::{ProbeName, SCHEMA_VERSION, ScoreReport, ScoredText, ScoredToken};
-use crate::report::table::stdout_is_styled;
 use crate::store::{TokenVectors, point_and_head, token_vectors};
 use crate::text::dataset::Dataset;
 use crate::text::tokens::{Tokenizer, Tokens};
@@ -25,6 +25,12 @@ Examples:
 
 `plumb probe … --out DIR` leaves its probes in DIR/probes. Of a probe that was trained on texts, the score of each text is shown with those of
 its tokens, one by one; the model must be the one that the probe was trained on.")]
+#[command(mut_arg(
+    "out",
+    holds(
+        "score.json, the coloured texts as chart.svg, .png and score.html, and the scores as chart.parquet"
+    )
+))]
 pub(super) struct Args {
     /// A probe: the .json or .safetensors that `plumb probe` wrote
     #[arg(long, value_name = "FILE")]
@@ -41,30 +47,17 @@ pub(super) struct Args {
     /// Column that holds the texts
     #[arg(long, value_name = "C", default_value = "text")]
     text_column: String,
-    /// Folder to make, with score.json, the coloured texts as chart.svg, .png and score.html, and the scores as chart.parquet
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of coloured text
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     let (readout, card) = read(&args.probe)?;
     let (texts, data) = texts(args)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "score.json", args.force)?),
-        None => None,
-    };
-    let source = fetched(&args.model, args.quiet)?;
+    let out = args.delivery.open("score.json")?;
+    let source = fetched(&args.model, args.delivery.quiet)?;
     let scorer = Scorer::open(&source, readout, card)?;
-    let bar = progress_bar(texts.len() as u64, "texts", args.quiet);
+    let bar = progress_bar(texts.len() as u64, "texts", args.delivery.quiet);
     let mut scored = Vec::new();
     for (row, text) in texts.into_iter().enumerate() {
         scored.push(scorer.score(text, row)?);
@@ -80,16 +73,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         texts: scored,
     };
     let json = format!("{}\n", report.json()?);
-    if let Some(out) = out {
-        out.write("score.json", json.as_bytes())?;
-        out.write("score.html", report.page().as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
+    if let Some(folder) = out.folder() {
+        folder.write("score.html", report.page().as_bytes())?;
     }
-    Ok(match args.json {
-        true => json,
-        false => report.terminal(stdout_is_styled()),
-    })
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json, chart, |styled| report.terminal(styled))?)
 }
 
 type Data = Option<(String, String)>;

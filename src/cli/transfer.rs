@@ -1,10 +1,11 @@
 //! `plumb transfer`: probes trained in one place, tested in another.
 
-use super::output::{OutputFolder, command_line, progress_bar};
+use super::delivery::{Delivery, holds, json_of};
+use super::output::{command_line, progress_bar};
 use super::probe::kinds::KindArgs;
 use super::probe::rows::{RowArgs, Rows};
 use super::probe::task::{Task, TaskArgs};
-use crate::analysis::inference::Bootstrap;
+use crate::analysis::inference::{Bootstrap, Estimate};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
     Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Readout, SweepParams, natural_kind,
@@ -12,7 +13,6 @@ use crate::analysis::probe::{
 };
 use crate::error::{Error, Result};
 use crate::report::probe::Source;
-use crate::report::table::stdout_is_styled;
 use crate::report::transfer::{Place, SCHEMA_VERSION, TransferReport};
 use std::path::PathBuf;
 
@@ -26,6 +26,10 @@ Examples:
 Each place is divided into training and test rows as `plumb probe` divides them; a probe is trained on the training rows of one and scored on the
 test rows of all, so that the diagonal is the ordinary score. With several runs, they are those of one model at one hook point; with one run,
 its hook points are the places (cells between spaces of different width stay empty).")]
+#[command(mut_arg(
+    "out",
+    holds("transfer.json and the heat map (.svg, .png, and its numbers as .parquet)")
+))]
 pub(super) struct Args {
     /// Runs of one model
     #[arg(required = true, value_name = "RUN")]
@@ -42,37 +46,16 @@ pub(super) struct Args {
     /// Penalty; default: chosen for each place by 5 folds of its training rows
     #[arg(long, value_name = "X")]
     lambda: Option<f64>,
-    /// Folder to make, with transfer.json and the heat map
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     let desks = desks(args)?;
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "transfer.json", args.force)?),
-        None => None,
-    };
+    let out = args.delivery.open("transfer.json")?;
     let report = matrix(args, &desks)?;
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("transfer.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
-    }
-    Ok(match args.json {
-        true => json,
-        false => report.table(stdout_is_styled()),
-    })
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 /// A run with what is to be learned from it.
@@ -188,7 +171,7 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
     let spots = spots(args, desks)?;
     let params = params(args, spots[0].desk.kind);
     params.check()?;
-    let bar = progress_bar(2 * spots.len() as u64, "places", args.quiet);
+    let bar = progress_bar(2 * spots.len() as u64, "places", args.delivery.quiet);
     let mut trained: Vec<(LayerResult, Readout)> = Vec::new();
     for spot in &spots {
         trained.push(train(spot, &params)?);
@@ -196,24 +179,9 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
     }
     let mut matrix: Vec<Vec<Option<_>>> = vec![Vec::new(); spots.len()];
     for spot in &spots {
-        let (x, task) = (spot.matrix()?, &spot.desk.task);
+        let x = spot.matrix()?;
         for ((_, readout), row) in trained.iter().zip(&mut matrix) {
-            let bootstrap = Bootstrap {
-                seed: params.seed,
-                ..Bootstrap::default()
-            };
-            let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
-            row.push(match readout.features() == x.cols() {
-                true => Some(score_readout(
-                    readout,
-                    &x,
-                    labels,
-                    &task.split.test,
-                    groups,
-                    bootstrap,
-                )?),
-                false => None,
-            });
+            row.push(score(readout, spot, &x, params.seed)?);
         }
         bar.inc(1);
     }
@@ -237,6 +205,20 @@ fn matrix(args: &Args, desks: &[Desk]) -> Result<TransferReport> {
         matrix,
         params,
     })
+}
+
+/// A probe on the test rows of a place, unless the spaces have different widths.
+fn score(readout: &Readout, spot: &Spot<'_>, x: &Matrix, seed: u64) -> Result<Option<Estimate>> {
+    if readout.features() != x.cols() {
+        return Ok(None);
+    }
+    let task = &spot.desk.task;
+    let (labels, groups) = (&task.labelled.labels, task.groups.as_deref());
+    let bootstrap = Bootstrap {
+        seed,
+        ..Bootstrap::default()
+    };
+    score_readout(readout, x, labels, &task.split.test, groups, bootstrap).map(Some)
 }
 
 fn params(args: &Args, kind: Kind) -> SweepParams {

@@ -3,6 +3,7 @@
 use super::axis::{Range, ticks};
 use super::frame::{NAME, TICK};
 use super::scene::{Place, Scene};
+use super::text::clean;
 use super::theme::{AXIS, GRID, HAIRLINE, MARGIN, diverging_color, heat_color, translucent};
 use super::{ColorScale, refuse};
 use crate::error::Result;
@@ -63,7 +64,15 @@ pub(super) fn hatch(scene: &mut Scene, (left, top): Place, (width, height): (f64
     }
 }
 
-/// The colour bar with its numbers; returns where it ends.
+/// What cells without a number are called beside the bar, how wide their mark is, and how far from the bar.
+const NO_NUMBER: &str = "no number";
+const GAP_WIDTH: f64 = 18.0;
+const GAP_SIDE: f64 = 18.0;
+/// The bar.
+const LENGTH: f64 = 220.0;
+const THICK: f64 = 12.0;
+
+/// The colour bar with its numbers, beside what they mean or, where that is long, under it; returns where it ends.
 pub(super) fn bar(
     scene: &mut Scene,
     label: &str,
@@ -71,15 +80,8 @@ pub(super) fn bar(
     gaps: bool,
     top: f64,
 ) -> f64 {
-    const LENGTH: f64 = 220.0;
     const STEPS: usize = 64;
-    const THICK: f64 = 12.0;
-    let label = NAME.shorten(label, scene.width - 2.0 * MARGIN - LENGTH - 110.0);
-    let left = match label.is_empty() {
-        true => MARGIN,
-        false => MARGIN + NAME.width(&label) + 14.0,
-    };
-    NAME.middle(scene, label, (MARGIN, top + THICK / 2.0), HPos::Left);
+    let (left, top) = beside_or_under(scene, label, gaps, top);
     for step in 0..STEPS {
         let from = left + LENGTH * step as f64 / STEPS as f64;
         let fill = color(scale, step as f64 / (STEPS - 1) as f64);
@@ -89,25 +91,38 @@ pub(super) fn bar(
     }
     let ticks = ticks(range, 4, false);
     for (value, text) in ticks.values.iter().zip(&ticks.labels) {
-        let x = left + LENGTH * range.part(*value);
-        scene.line(
-            vec![(x, top + THICK), (x, top + THICK + 4.0)],
-            AXIS,
-            HAIRLINE,
-        );
-        TICK.lines(
-            scene,
-            vec![text.clone()],
-            (x, top + THICK + 4.0),
-            HPos::Center,
-        );
+        let (x, end) = (left + LENGTH * range.part(*value), top + THICK + 4.0);
+        scene.line(vec![(x, top + THICK), (x, end)], AXIS, HAIRLINE);
+        TICK.lines(scene, vec![text.clone()], (x, end), HPos::Center);
     }
     if gaps {
-        let at = (left + LENGTH + 18.0, top);
-        scene.area(rectangle(at, (18.0, THICK)), translucent(GRID, 1.0));
-        hatch(scene, at, (18.0, THICK));
-        let at = (at.0 + 25.0, top + THICK / 2.0);
-        NAME.middle(scene, "no number", at, HPos::Left);
+        let (at, size) = ((left + LENGTH + GAP_SIDE, top), (GAP_WIDTH, THICK));
+        scene.area(rectangle(at, size), translucent(GRID, 1.0));
+        hatch(scene, at, size);
+        let at = (at.0 + GAP_WIDTH + 7.0, top + THICK / 2.0);
+        NAME.middle(scene, NO_NUMBER, at, HPos::Left);
     }
     top + THICK + 4.0 + TICK.leading() + 8.0
+}
+
+/// Writes what the colours mean; returns where the bar begins: after it where both fit into a line, else under it.
+fn beside_or_under(scene: &mut Scene, label: &str, gaps: bool, top: f64) -> Place {
+    // The legend of gaps, or half of the last number.
+    let after = match gaps {
+        true => GAP_SIDE + GAP_WIDTH + 7.0 + NAME.width(NO_NUMBER),
+        false => 20.0,
+    };
+    let whole = scene.width - 2.0 * MARGIN;
+    match NAME.width(label) {
+        0.0 => (MARGIN, top),
+        width if width + 14.0 + LENGTH + after <= whole => {
+            NAME.middle(scene, clean(label), (MARGIN, top + THICK / 2.0), HPos::Left);
+            (MARGIN + width + 14.0, top)
+        }
+        _ => {
+            let lines = NAME.wrap(label, whole, 2);
+            let end = NAME.lines(scene, lines, (MARGIN, top - 4.0), HPos::Left);
+            (MARGIN, end + 4.0)
+        }
+    }
 }

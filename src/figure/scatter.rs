@@ -179,7 +179,8 @@ impl Axes {
             x,
             y,
             x_ticks: ticks(x, count(width, 75.0), false),
-            y_ticks: ticks(y, count(height, 55.0), false),
+            // A flat map needs a sense of its height too.
+            y_ticks: ticks(y, count(height, 55.0).max(4), false),
         })
     }
 }

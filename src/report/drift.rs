@@ -1,6 +1,7 @@
-//! Drift as people carry it away: JSON, a table, findings in words.
+//! Drift as people carry it away: JSON and a table.
 
 mod figures;
+mod findings;
 pub mod pair;
 
 use super::table::{Align, Cell, Table, with_interval};
@@ -8,6 +9,7 @@ use crate::analysis::drift::{
     Counts, Drift, Effect, KindDrift, LayerDrift, Measure, Params, Verdict,
 };
 use crate::analysis::inference::Estimate;
+use crate::text::dataset::Dataset;
 use serde::Serialize;
 
 /// Version of the JSON that [`DriftReport`] serialises to.
@@ -61,6 +63,16 @@ pub struct DataFile {
     pub data_sha256: String,
 }
 
+impl DataFile {
+    /// The card of a file that was read.
+    pub fn of(data: &Dataset) -> Self {
+        Self {
+            data: data.path().display().to_string(),
+            data_sha256: data.sha256().to_owned(),
+        }
+    }
+}
+
 /// Where a probe comes from.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProbeSource {
@@ -89,8 +101,9 @@ pub enum Compared {
 }
 
 impl DriftReport {
-    /// The report of some numbers, with findings.
-    pub fn new(command: String, source: Source, params: Params, drift: Drift) -> Self {
+    /// The report of some numbers, with findings. Kinds without an edit (beyond the rows that were read) are left out.
+    pub fn new(command: String, source: Source, params: Params, mut drift: Drift) -> Self {
+        drift.kinds.retain(|kind| kind.counts.edits > 0);
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             command,
@@ -118,139 +131,6 @@ impl DriftReport {
             (Verdict::Equivalent, false) => "within the margin",
             (Verdict::Undecided, _) => "undecided",
         }
-    }
-
-    fn find(&self) -> Vec<String> {
-        let kinds = self.drift.kinds.iter();
-        let mut findings: Vec<String> = kinds.flat_map(|kind| self.find_in(kind)).collect();
-        let company = &self.drift.company;
-        let layers = || self.drift.kinds.iter().flat_map(|k| &k.layers);
-        let decided = layers().filter(|l| l.corrections_agree.is_some()).count();
-        if self.drift.kinds.len() > 1 && decided > 0 {
-            let agreeing = layers()
-                .filter(|l| l.corrections_agree == Some(true))
-                .count();
-            findings.push(format!(
-                "Conclusions about cosine distances are the same under every correction for anisotropy (none, center, standardize, abtt) at {agreeing} of {decided} hook points of all kinds."
-            ));
-        }
-        findings.push(format!(
-            "The same text alone and in company: cosine distance at most {:.1e} over {} texts and all hook points.",
-            company.cosine_distance, company.texts
-        ));
-        findings
-    }
-
-    fn find_in(&self, kind: &KindDrift) -> Vec<String> {
-        let name = &kind.kind;
-        let mut found = Vec::new();
-        if kind.counts.measured == 0 {
-            return vec![format!(
-                "{name}: nothing to measure: {}.",
-                said(&kind.counts)
-            )];
-        }
-        if kind.counts.same_tokens == kind.counts.measured {
-            return vec![format!(
-                "{name}: the tokenizer leaves nothing of these edits (all {} give the tokens of their originals), so the model cannot move.",
-                kind.counts.measured
-            )];
-        }
-        found.extend(self.conclude(name, &kind.layers, Measure::CosineDistance, "moves texts"));
-        let agreeing = kind
-            .layers
-            .iter()
-            .filter(|l| l.corrections_agree == Some(true));
-        let decided = kind.layers.iter().filter(|l| l.corrections_agree.is_some());
-        let (agreeing, decided) = (agreeing.count(), decided.count());
-        // Of many kinds, those are named that need a second look.
-        if decided > 0 && (agreeing < decided || self.drift.kinds.len() == 1) {
-            found.push(format!(
-                "{name}: the conclusion about cosine distances is the same under every correction for anisotropy (none, center, standardize, abtt) at {agreeing} of {decided} hook points."
-            ));
-        }
-        let shifts = self.conclude(
-            name,
-            &kind.layers,
-            Measure::ProbeShift,
-            "moves the probe's score",
-        );
-        found.extend(shifts);
-        found
-    }
-
-    /// Where an effect lies above the baseline, below it, or within the margin.
-    fn conclude(
-        &self,
-        name: &str,
-        layers: &[LayerDrift],
-        measure: Measure,
-        does: &str,
-    ) -> Vec<String> {
-        let effects: Vec<(&str, &Effect)> = layers
-            .iter()
-            .filter_map(|l| Some((l.hook_point.as_str(), l.effect(measure)?)))
-            .collect();
-        if effects.is_empty() {
-            return Vec::new();
-        }
-        let at = |verdict: Verdict| -> Vec<&(&str, &Effect)> {
-            effects
-                .iter()
-                .filter(|(_, e)| e.verdict == verdict)
-                .collect()
-        };
-        let baseline = self.baseline();
-        let than = |how: &str| match baseline {
-            Some(baseline) => format!("{how} than {baseline}"),
-            None => match how {
-                "more" => "beyond the margin".to_owned(),
-                _ => "below zero, beyond the margin,".to_owned(),
-            },
-        };
-        let place = |found: &[&(&str, &Effect)]| match found.len() == effects.len() {
-            true => "every hook point".to_owned(),
-            false => found
-                .iter()
-                .map(|(point, _)| *point)
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        let mut said = Vec::new();
-        for (verdict, how) in [(Verdict::More, "more"), (Verdict::Less, "less")] {
-            let found = at(verdict);
-            let strongest = found
-                .iter()
-                .max_by(|a, b| a.1.value.abs().total_cmp(&b.1.value.abs()));
-            if let Some((point, effect)) = strongest {
-                said.push(format!(
-                    "{name} {does} {} at {} (simultaneous 95 % band); most at {point}: {} {}.",
-                    than(how),
-                    place(&found),
-                    measure.name(),
-                    difference(effect),
-                ));
-            }
-        }
-        let within = at(Verdict::Equivalent);
-        if !within.is_empty() {
-            said.push(format!(
-                "{name}: {} is within the margin of {} at {} (equivalence, two one-sided tests at 5 %; margin {} of the distance between unrelated texts).",
-                measure.name(),
-                baseline.unwrap_or("no change"),
-                place(&within),
-                percent(self.params.margin),
-            ));
-        }
-        let undecided = at(Verdict::Undecided);
-        if undecided.len() == effects.len() {
-            said.push(format!(
-                "{name}: {} neither differs from {} nor is within the margin at any hook point; more texts would tell.",
-                measure.name(),
-                baseline.unwrap_or("no change")
-            ));
-        }
-        said
     }
 
     /// The table for the terminal, with what must be known to read it.
@@ -389,10 +269,4 @@ fn difference(effect: &Effect) -> String {
     let sign = if effect.value > 0.0 { "+" } else { "" };
     let interval = Estimate::new(effect.value, effect.low.zip(effect.high));
     format!("{sign}{}", shown(interval))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.3} %", 100.0 * share)
-        .replace(".000", "")
-        .replace("00 %", " %")
 }

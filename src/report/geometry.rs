@@ -193,13 +193,17 @@ impl GeometryReport {
             });
         match nulls.is_empty() {
             true => String::new(),
-            false => format!(
-                "; rows paired at random: {:.2} to {:.2} (means of {} pairings)",
+            false => {
                 // Never -0.00.
-                (low * 100.0).round() / 100.0 + 0.0,
-                (high * 100.0).round() / 100.0 + 0.0,
-                self.similarity_params.permutations
-            ),
+                let rounded = |v: f64| format!("{:.2}", (v * 100.0).round() / 100.0 + 0.0);
+                let (low, high) = (rounded(low), rounded(high));
+                let range = match low == high {
+                    true => low,
+                    false => format!("{low} to {high}"),
+                };
+                let count = self.similarity_params.permutations;
+                format!("; rows paired at random: {range} (mean of {count} pairings)")
+            }
         }
     }
 

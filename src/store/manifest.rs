@@ -243,7 +243,7 @@ impl Manifest {
             problem: e.to_string(),
         })?;
         text.push('\n');
-        super::writer::write_atomically(&path, text.as_bytes())
+        super::pending::write_atomically(&path, text.as_bytes())
     }
 
     /// Adds what was learned about a shard's vectors.

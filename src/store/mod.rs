@@ -10,6 +10,7 @@ mod extract;
 mod lock;
 mod manifest;
 mod merge;
+mod pending;
 mod pipeline;
 mod plan;
 mod pool;
@@ -35,6 +36,7 @@ pub use manifest::{
     ShardCard, SpecialTokens, Truncation,
 };
 pub use merge::merge;
+pub use pending::{PendingFile, write_atomically};
 pub use plan::Extraction;
 pub use pool::{Mode, Pool};
 pub use reader::{RowTokens, Run, Vectors};
@@ -45,4 +47,3 @@ pub use text_vector::TextVectors;
 pub use units::{TokenRows, Units, point_and_head};
 pub use vector_file::FileVectors;
 pub use verify::{Recomputed, check_shards, recompute, refuse_other_inputs};
-pub use writer::write_atomically;

@@ -1,6 +1,7 @@
-//! Writing files that are there whole or not at all.
+//! Writing shards, and copying them.
 
 use super::budget::Pieces;
+use super::pending::persist;
 use super::schema::{Dtype, Layout, item, schema};
 use super::shard::{Notes, Numbers, Shard};
 use crate::error::{Error, Result};
@@ -24,53 +25,6 @@ use std::sync::Arc;
 
 /// Row groups hold about this many bytes of vectors, so that a reader of one group needs no more memory than this.
 const ROW_GROUP_BYTES: usize = 16 << 20;
-
-/// Writes a file under a temporary name, syncs it and renames it.
-///
-/// # Errors
-/// [`Error::Io`]; the temporary file is removed.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    persist(path, |file| {
-        file.write_all(bytes).map_err(|e| Error::io(path, e))
-    })
-}
-
-/// Lets `fill` write a temporary file beside `path`, syncs it and renames it to `path`. Whatever goes wrong, `path` is
-/// untouched and the temporary file is gone.
-pub(super) fn persist<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
-    let io = |e| Error::io(path, e);
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(io)?;
-    let result = fill(temporary.as_file_mut())?;
-    temporary.as_file().sync_all().map_err(io)?;
-    readable_by_others(temporary.as_file()).map_err(io)?;
-    temporary
-        .persist(path)
-        .map_err(|e| Error::io(path, e.error))?;
-    // The rename is on disk only once the folder is.
-    #[cfg(unix)]
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
-    Ok(result)
-}
-
-/// Temporary files are private to their owner; results are not.
-#[cfg(unix)]
-fn readable_by_others(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_by_others(_: &File) -> std::io::Result<()> {
-    Ok(())
-}
 
 /// A shard that is on disk.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 )]
 
 mod builtin;
+mod chart_files;
 mod checkpoints;
 mod cli;
 mod datasets;
@@ -20,6 +21,7 @@ mod hostile;
 mod hub;
 mod inspect;
 mod invariants;
+mod json;
 mod layering;
 mod lens;
 mod map;
@@ -30,6 +32,7 @@ mod pooling;
 mod precision;
 mod probe;
 mod readers;
+mod readme;
 mod refusals;
 mod report;
 mod support;

@@ -33,6 +33,7 @@ fn the_page_holds_runs_and_results_and_loads_nothing() {
         "Run: work/run",
         "Probe: label",
         "Certificates",
+        "Leak audit",
         "Hook points",
         "blocks.1.resid_post",
         "weights sha256",

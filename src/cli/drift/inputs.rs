@@ -171,7 +171,7 @@ impl Inputs {
                 });
             }
             for source in &args.against_model {
-                let source = fetched(source, args.quiet)?;
+                let source = fetched(source, args.delivery.quiet)?;
                 models.push(Other {
                     name: source.to_string(),
                     model: load(&source)?,

@@ -3,12 +3,12 @@
 use super::Args;
 use super::inputs::reader;
 use crate::analysis::drift::drift_of_pair;
+use crate::cli::delivery::json_of;
 use crate::cli::model::fetched;
 use crate::cli::output::command_line;
 use crate::error::Error;
 use crate::model::load;
 use crate::report::drift::pair::PairReport;
-use crate::report::table::stdout_is_styled;
 use crate::text::tokens::Tokenizer;
 
 pub(super) fn run(args: &Args, original: &str, edited: &str) -> anyhow::Result<String> {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args, original: &str, edited: &str) -> anyhow::Result<S
         }
     }
     let out = args.out()?;
-    let source = fetched(&args.model, args.quiet)?;
+    let source = fetched(&args.model, args.delivery.quiet)?;
     let model = load(&source)?;
     let tokenizer = Tokenizer::open(&source)?;
     let points = args.points(&model)?;
@@ -41,14 +41,6 @@ pub(super) fn run(args: &Args, original: &str, edited: &str) -> anyhow::Result<S
         (original.to_owned(), edited.to_owned()),
         drift,
     );
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("drift.json", json.as_bytes())?;
-        out.write_figure("chart", &report.chart())?;
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }

@@ -2,12 +2,12 @@
 
 use super::{Speaker, bad, train};
 use crate::analysis::lens::{Circuit, Promoted, head_pairs, promoted, recovery};
+use crate::cli::delivery::{Delivery, holds, json_of};
 use crate::cli::model::model_source;
-use crate::cli::output::{OutputFolder, command_line, progress_bar};
+use crate::cli::output::{command_line, progress_bar};
 use crate::error::Result;
 use crate::model::{Model, ModelSource};
 use crate::report::lens::{HeadTable, NeuronTable, ParameterReport, SCHEMA_VERSION, spelled};
-use crate::report::table::stdout_is_styled;
 use crate::text::dataset::Dataset;
 use std::path::PathBuf;
 
@@ -23,6 +23,12 @@ Dar et al. 2022. --mlp-values: the tokens that each neuron of the MLP promotes. 
 promotes. --qk: from the token that attends, to the one that it attends to; positions are left out. Norms are folded in. With --data, pairs are
 of tokens that occur in it, and --mlp-values adds R@k: how many of the tokens that a block's own state says its most active neurons promote, beside
 the neurons of another position.")]
+#[command(mut_arg(
+    "out",
+    holds(
+        "parameters.json and, with --data and --mlp-values, the chart (.svg, .png, and its numbers as .parquet)"
+    )
+))]
 pub(super) struct Args {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "MODEL", value_parser = model_source)]
@@ -60,97 +66,100 @@ pub(super) struct Args {
     /// Seed of the shuffled control and the intervals
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Folder to make, with parameters.json and, with --data, the chart
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
-    let speaker = Speaker::load(&args.model, args.quiet)?;
-    let blocks = chosen("block", args.block, speaker.loaded.model.spec().n_layers)?;
-    let heads = chosen("head", args.head, speaker.loaded.model.spec().n_heads)?;
+    refuse_nothing(args)?;
+    let out = args.delivery.open("parameters.json")?;
+    let speaker = Speaker::load(&args.model, args.delivery.quiet)?;
+    let corpus = Corpus::read(args, &speaker)?;
+    let report = read(args, &speaker, corpus.as_ref())?;
+    let chart = || report.chart().map(|c| ("chart", c)).into_iter().collect();
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
+}
+
+/// Found out before a model is loaded.
+fn refuse_nothing(args: &Args) -> Result<()> {
     if !(args.mlp_values || args.ov || args.qk) {
-        return Err(bad("params", "nothing", "give --mlp-values, --ov or --qk").into());
+        return Err(bad("params", "nothing", "give --mlp-values, --ov or --qk"));
     }
     if args.top == 0 || args.neurons == 0 {
-        return Err(bad("top", "0", "list at least one").into());
+        return Err(bad("top", "0", "list at least one"));
     }
-    let data = match &args.data {
-        Some(path) => Some(Dataset::read(path)?),
-        None => None,
-    };
-    let mut texts = match &data {
-        Some(data) => train::texts(&speaker, data, &args.text_column)?,
-        None => Vec::new(),
-    };
-    let mut known: Vec<u32> = texts.iter().flatten().copied().collect();
-    known.sort_unstable();
-    known.dedup();
-    let known = (!known.is_empty()).then_some(known);
-    texts.truncate(args.texts);
-    let out = match &args.out {
-        Some(path) => Some(OutputFolder::open(path, "parameters.json", args.force)?),
-        None => None,
-    };
-    let bar = progress_bar(blocks.len() as u64, "blocks", args.quiet);
+    if args.delivery.names_chart() && !(args.mlp_values && args.data.is_some()) {
+        let problem = "the chart is of R@k; give --mlp-values and --data";
+        return Err(bad("chart", "asked for", problem));
+    }
+    Ok(())
+}
+
+/// The texts of `--data`.
+struct Corpus {
+    sha256: String,
+    /// Those that are run, as token ids.
+    texts: Vec<Vec<u32>>,
+    /// The tokens of all of them, each once.
+    known: Vec<u32>,
+}
+
+impl Corpus {
+    fn read(args: &Args, speaker: &Speaker) -> Result<Option<Self>> {
+        let Some(path) = &args.data else {
+            return Ok(None);
+        };
+        let data = Dataset::read(path)?;
+        let mut texts = train::texts(speaker, &data, &args.text_column)?;
+        let mut known: Vec<u32> = texts.iter().flatten().copied().collect();
+        known.sort_unstable();
+        known.dedup();
+        texts.truncate(args.texts);
+        Ok(Some(Self {
+            sha256: data.sha256().to_owned(),
+            texts,
+            known,
+        }))
+    }
+}
+
+/// Block after block.
+fn read(args: &Args, speaker: &Speaker, corpus: Option<&Corpus>) -> Result<ParameterReport> {
+    let model = &speaker.loaded.model;
+    let blocks = chosen("block", args.block, model.spec().n_layers)?;
+    let heads = chosen("head", args.head, model.spec().n_heads)?;
+    let known = corpus.map(|c| c.known.as_slice()).filter(|k| !k.is_empty());
+    let bar = progress_bar(blocks.len() as u64, "blocks", args.delivery.quiet);
     let mut report = ParameterReport {
         schema_version: SCHEMA_VERSION,
         command: command_line(),
         source: speaker.source(),
-        data_sha256: data.as_ref().map(|d| d.sha256().to_owned()),
+        data_sha256: corpus.map(|c| c.sha256.clone()),
         neurons: Vec::new(),
         heads: Vec::new(),
         recovery: Vec::new(),
     };
     for block in blocks {
         if args.mlp_values {
-            report.neurons.extend(neurons(&speaker, block, args)?);
+            report.neurons.extend(neurons(speaker, block, args)?);
         }
         for circuit in circuits(args) {
             for head in &heads {
-                let table = pairs(
-                    &speaker,
-                    (block, *head),
-                    circuit,
-                    args.top,
-                    known.as_deref(),
-                )?;
+                let table = pairs(speaker, (block, *head), circuit, args.top, known)?;
                 report.heads.push(table);
             }
         }
-        if data.is_some() && args.mlp_values {
+        if let Some(corpus) = corpus.filter(|_| args.mlp_values) {
             let counts = (args.top, args.neurons);
-            let model = &speaker.loaded.model;
-            report
-                .recovery
-                .push(recovery(model, &texts, block, counts, args.seed)?);
+            let found = recovery(model, &corpus.texts, block, counts, args.seed)?;
+            report.recovery.push(found);
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     report.neurons.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
     report.neurons.truncate(args.neurons);
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    if let Some(out) = out {
-        out.write("parameters.json", json.as_bytes())?;
-        if let Some(chart) = report.chart() {
-            out.write_figure("chart", &chart)?;
-        }
-        out.publish()?;
-    }
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
-    }
+    Ok(report)
 }
 
 fn chosen(name: &'static str, one: Option<usize>, count: usize) -> Result<Vec<usize>> {

@@ -2,12 +2,12 @@
 
 use super::Speaker;
 use crate::analysis::lens::{TrainParams, held_out, train};
+use crate::cli::delivery::{Delivery, holds, json_of};
 use crate::cli::model::model_source;
-use crate::cli::output::{OutputFolder, command_line, progress_bar};
+use crate::cli::output::{command_line, progress_bar};
 use crate::error::{Error, Result};
 use crate::model::ModelSource;
 use crate::report::lens::{SCHEMA_VERSION, TunedReport};
-use crate::report::table::stdout_is_styled;
 use crate::text::dataset::Dataset;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -29,6 +29,9 @@ Examples:
 
 An affine map h + A h + b for each layer but the last, trained by Adam so that the reading comes near to the model's own prediction (the
 Kullback-Leibler divergence). A tenth of the texts, 200 at most, is kept apart: the table is of those.")]
+#[command(mut_arg("out", |out| {
+    holds("the translators, their card tuned.json and the chart (.svg, .png, and its numbers as .parquet)")(out).required(true)
+}))]
 pub(super) struct Args {
     /// Folder of a model, GGUF file, name of one on the hub (org/name@rev), or `builtin`
     #[arg(long, value_name = "MODEL", value_parser = model_source)]
@@ -51,25 +54,15 @@ pub(super) struct Args {
     /// Seed of the order of the texts, and of which are kept apart
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Folder to make, with the translators, their card tuned.json and the chart
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Replace the output folder
-    #[arg(long)]
-    force: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// No progress bar
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<String> {
-    let speaker = Speaker::load(&args.model, args.quiet)?;
+    let out = args.delivery.open(CARD)?;
+    let speaker = Speaker::load(&args.model, args.delivery.quiet)?;
     let data = Dataset::read(&args.data)?;
     let texts = texts(&speaker, &data, &args.text_column)?;
-    let out = OutputFolder::open(&args.out, CARD, args.force)?;
     let apart = (texts.len() / 10).clamp(1, MOST_HELD_OUT);
     let mut order = texts;
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(args.seed));
@@ -88,7 +81,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         rate: args.rate,
         seed: args.seed,
     };
-    let bar = progress_bar(params.steps as u64, "steps", args.quiet);
+    let bar = progress_bar(params.steps as u64, "steps", args.delivery.quiet);
     let model = &speaker.loaded.model;
     let translators = train(model, &training, &params, &mut |_, kl| {
         bar.set_message(format!("KL {kl:.3}"));
@@ -106,15 +99,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
         held_out_texts: order.len(),
         layers: held_out(model, &order, &translators, args.seed)?,
     };
-    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
-    out.write(TRANSLATORS, &translators.to_bytes()?)?;
-    out.write(CARD, json.as_bytes())?;
-    out.write_figure("chart", &report.chart())?;
-    out.publish()?;
-    match args.json {
-        true => Ok(json),
-        false => Ok(report.table(stdout_is_styled())),
+    if let Some(folder) = out.folder() {
+        folder.write(TRANSLATORS, &translators.to_bytes()?)?;
     }
+    let chart = || vec![("chart", report.chart())];
+    Ok(out.deliver(json_of(&report)?, chart, |styled| report.table(styled))?)
 }
 
 /// The different texts of a data set as token ids, in order of first appearance, cut to the model's context. (The same text on both sides of

@@ -89,25 +89,7 @@ impl DriftReport {
         let kinds: Vec<&KindDrift> = self.ranked().into_iter().take(MOST_LINES).collect();
         let series: Vec<Series> = kinds
             .iter()
-            .map(|kind| {
-                let effects = kind.layers.iter().map(|l| l.effect(measure));
-                let at = |v: Option<f64>| v.unwrap_or(f64::NAN);
-                let points = effects.clone().enumerate();
-                let band = effects.map(|e| {
-                    (
-                        at(e.and_then(|e| e.band_low)),
-                        at(e.and_then(|e| e.band_high)),
-                    )
-                });
-                Series {
-                    name: kind.kind.clone(),
-                    points: points
-                        .map(|(i, e)| (i as f64, at(e.map(|e| e.value))))
-                        .collect(),
-                    band: Some(band.collect()),
-                    style: Style::Headline,
-                }
-            })
+            .map(|kind| effect_line(kind, measure))
             .filter(|s| s.points.iter().any(|p| p.1.is_finite()))
             .collect();
         if series.is_empty() {
@@ -140,11 +122,14 @@ impl DriftReport {
         }))
     }
 
-    /// From originals to edits in the plane of the originals' first two components, at the first, a middle and the last hook point.
+    /// From originals to edits in the plane of the originals' first two components, at a middle and the last hook point.
     pub fn movement(&self) -> Option<Figure> {
-        let kinds: Vec<&KindDrift> = self.ranked().into_iter().take(MOST_LINES).collect();
+        // Places are kept of some texts alone, which need not be of every kind.
+        let placed = |kind: &&KindDrift| kind.arrows.iter().any(|layer| !layer.arrows.is_empty());
+        let kinds = self.ranked().into_iter().filter(placed).take(MOST_LINES);
+        let kinds: Vec<&KindDrift> = kinds.collect();
         let count = kinds.iter().map(|k| k.arrows.len()).max().unwrap_or(0);
-        let mut shown = vec![0, count / 2, count.saturating_sub(1)];
+        let mut shown = vec![count / 2, count.saturating_sub(1)];
         shown.dedup();
         // Together, the arrows of all kinds stay countable.
         let each = MOST_ARROWS / kinds.len().max(1);
@@ -192,28 +177,29 @@ impl DriftReport {
         if self.drift.kinds.len() < 2 {
             return None;
         }
-        let kinds = self.ranked();
-        let share = |layer: &LayerDrift, point: usize| {
+        let measured = |kind: &&KindDrift| kind.counts.measured > 0;
+        let kinds: Vec<&KindDrift> = self.ranked().into_iter().filter(measured).collect();
+        let percentage = |layer: &LayerDrift, point: usize| {
             let unrelated = self
                 .drift
                 .references
                 .get(point)?
                 .unrelated
                 .get(Measure::CosineDistance)?;
-            Some(layer.measures.get(Measure::CosineDistance)?.value / unrelated)
+            Some(100.0 * layer.measures.get(Measure::CosineDistance)?.value / unrelated)
         };
         let values: Vec<Vec<f64>> = kinds
             .iter()
             .map(|kind| {
                 let layers = kind.layers.iter().enumerate();
                 layers
-                    .map(|(i, l)| share(l, i).unwrap_or(f64::NAN))
+                    .map(|(i, l)| percentage(l, i).unwrap_or(f64::NAN))
                     .collect()
             })
             .collect();
         let texts = values
             .iter()
-            .map(|row| row.iter().map(|v| percent(*v)).collect());
+            .map(|row| row.iter().map(|v| written(*v)).collect());
         let (x_label, ticks) = self.axis();
         Some(Figure::Heat(HeatMap {
             title: format!(
@@ -226,20 +212,41 @@ impl DriftReport {
             rows: kinds.iter().map(|k| k.kind.clone()).collect(),
             texts: Some(texts.collect()),
             values,
-            value_label: "cosine distance, as a share of that between unrelated texts".to_owned(),
+            value_label: "cosine distance, in % of that between unrelated texts".to_owned(),
             scale: ColorScale::Sequential(None),
             footer: self.footer(),
         }))
     }
 }
 
-fn percent(share: f64) -> String {
-    match 100.0 * share {
+fn written(percentage: f64) -> String {
+    match percentage {
         v if !v.is_finite() => String::new(),
         0.0 => "0".to_owned(),
         v if v < 0.095 => "<0.1".to_owned(),
         v if v < 9.95 => format!("{v:.1}"),
         v => format!("{v:.0}"),
+    }
+}
+
+/// The differences of a kind to the null, with their simultaneous band.
+fn effect_line(kind: &KindDrift, measure: Measure) -> Series {
+    let effects = kind.layers.iter().map(|l| l.effect(measure));
+    let at = |v: Option<f64>| v.unwrap_or(f64::NAN);
+    let points = effects.clone().enumerate();
+    let band = effects.map(|e| {
+        (
+            at(e.and_then(|e| e.band_low)),
+            at(e.and_then(|e| e.band_high)),
+        )
+    });
+    Series {
+        name: kind.kind.clone(),
+        points: points
+            .map(|(i, e)| (i as f64, at(e.map(|e| e.value))))
+            .collect(),
+        band: Some(band.collect()),
+        style: Style::Headline,
     }
 }
 

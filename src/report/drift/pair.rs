@@ -1,5 +1,6 @@
 //! The drift of one pair: JSON, a table of tokens, a picture of tokens by layers.
 
+use super::super::lens::drawn;
 use super::super::probe::{layer_axis, short};
 use super::super::table::{Align, Cell, Table};
 use crate::analysis::drift::{PairDrift, TokenDrift};
@@ -8,6 +9,9 @@ use serde::Serialize;
 
 /// Tokens that a picture shows at most.
 const MOST_TOKENS: usize = 80;
+
+/// Numbers stand in the cells up to so many hook points.
+const MOST_WRITTEN: usize = 14;
 
 /// The drift of one pair of texts.
 #[derive(Debug, Clone, Serialize)]
@@ -107,7 +111,7 @@ impl PairReport {
             x_label,
             y_label: format!("tokens of original → edit{more}"),
             columns,
-            rows: tokens.iter().map(shown).collect(),
+            rows: tokens.iter().map(|t| drawn(&shown(t))).collect(),
             values: tokens
                 .iter()
                 .map(|t| {
@@ -117,7 +121,8 @@ impl PairReport {
                         .collect()
                 })
                 .collect(),
-            texts: None,
+            texts: (self.drift.layers.len() <= MOST_WRITTEN)
+                .then(|| tokens.iter().map(written).collect()),
             value_label: "cosine distance; hatched: no counterpart".to_owned(),
             scale: ColorScale::Sequential(None),
             footer: Footer {
@@ -130,6 +135,17 @@ impl PairReport {
             },
         })
     }
+}
+
+/// The distances of a token, as they fit into cells.
+fn written(token: &TokenDrift) -> Vec<String> {
+    let number = |distance: &Option<f64>| match distance {
+        None => String::new(),
+        Some(0.0) => "0".to_owned(),
+        Some(d) if *d < 0.005 => "<0.01".to_owned(),
+        Some(d) => format!("{d:.2}"),
+    };
+    token.cosine_distance.iter().map(number).collect()
 }
 
 /// A token as it stands, or what became of a group.

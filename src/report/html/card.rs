@@ -1,6 +1,6 @@
 //! What a result says in words and numbers: its tables, and where it comes from.
 
-use super::values::{Cells, cells, flat};
+use super::values::{Cell, Cells, cells, flat};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -25,9 +25,22 @@ pub(super) fn tables(result: &Value, id: &str) -> Markup {
                     h3 { (spoken(name)) }
                     ul { @for item in items { li { (item.as_str().unwrap_or_default()) } } }
                 }
+                Value::Object(_) if name == "audit" => { (audit(value, id)) }
                 _ => {}
             }
         }
+    }
+}
+
+/// What was found before a probe was trained: leaks in words, and how much simple rules give away.
+fn audit(found: &Value, id: &str) -> Markup {
+    let leaks = found.get("leaks").and_then(Value::as_array);
+    html! {
+        h3 { "Leak audit" }
+        @if leaks.is_none_or(Vec::is_empty) {
+            p { "No leak was found." }
+        }
+        (tables(found, &format!("{id}-audit")))
     }
 }
 
@@ -68,7 +81,7 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
                     @for row in &cells.rows {
                         tr {
                             @for cell in row {
-                                td class=[cell.number.map(|_| "number")] data-sort=[cell.number] { (cell.text) }
+                                td class=[class(cell)] data-sort=[cell.number] { (cell.text) }
                             }
                         }
                     }
@@ -78,17 +91,26 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
     }
 }
 
-/// The name of a column without the group that it is in.
-fn short(column: &str) -> &str {
-    ["metrics.", "controls."]
-        .iter()
-        .find_map(|group| column.strip_prefix(group))
-        .unwrap_or(column)
+/// How a cell stands: numbers to the right, sentences with room.
+fn class(cell: &Cell) -> Option<&'static str> {
+    const SENTENCE: usize = 40;
+    match cell.number {
+        Some(_) => Some("number"),
+        None if cell.text.chars().count() > SENTENCE => Some("sentence"),
+        None => None,
+    }
+}
+
+/// The name of a column in words, without the group that it is in.
+fn short(column: &str) -> String {
+    let group = ["metrics.", "controls.", "measures.", "counts.", "quality."];
+    let name = group.iter().find_map(|group| column.strip_prefix(group));
+    name.unwrap_or(column).replace(['_', '.'], " ")
 }
 
 /// `leak_audit` as words.
 pub(super) fn spoken(name: &str) -> String {
-    let mut words = name.replace('_', " ");
+    let mut words = name.replace(['_', '.'], " ");
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }

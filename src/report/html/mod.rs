@@ -151,13 +151,17 @@ impl Page {
         let source = finding.result.get("source")?;
         let field = |name: &str| source.get(name).and_then(Value::as_str);
         let (weights, data) = (field("weights_sha256")?, field("data_sha256")?);
-        let known = self.runs.iter().any(|run| {
-            let plan = &run.manifest.plan;
-            plan.model.weights_sha256 == weights && plan.data.sha256 == data
-        });
+        let plans = || self.runs.iter().map(|run| &run.manifest.plan);
+        let same_model = plans().any(|plan| plan.model.weights_sha256 == weights);
+        let known =
+            plans().any(|plan| plan.model.weights_sha256 == weights && plan.data.sha256 == data);
         (!known && !self.runs.is_empty()).then(|| {
             format!(
-                "This comes from another run than those above: model {}, data {}.",
+                "This comes from {} than the runs above: model {}, data {}.",
+                match same_model {
+                    true => "other data",
+                    false => "another model",
+                },
                 field("model").unwrap_or("unknown"),
                 field("data").unwrap_or("unknown")
             )

@@ -1,6 +1,7 @@
 //! What several tests need: data that is not in the project, and comparisons.
 
 pub(crate) mod browser;
+pub(crate) mod document;
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
