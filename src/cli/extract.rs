@@ -2,7 +2,7 @@
 
 mod describe;
 mod interrupt;
-mod options;
+pub(super) mod options;
 
 use super::delivery::json_of;
 use super::model::{fetched, model_source};

@@ -11,19 +11,21 @@ use super::delivery::{Delivery, holds, json_of};
 use super::output::{command_line, progress_bar};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
-    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, Probing, Rival, SweepParams, compare,
-    learning_curve, natural_kind,
+    Companions, DEFAULT_GRID, Kind, Lambda, LayerResult, LayerRows, Probing, Rival, SweepParams,
+    compare, learning_curve, natural_kind,
 };
-use crate::error::Result;
+use crate::cli::extract::options::memory;
+use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::report::checklist::checklist_table;
 use crate::report::curve::{LayerCurve, curve_chart};
 use crate::report::kinds::{Cosines, KindLayers, cosines, cosines_chart, kinds_chart};
 use crate::report::probe::{ProbeReport, SCHEMA_VERSION, Source};
 use crate::report::probe_charts::chosen_charts;
+use crate::store::Budget;
 use controls::{ControlArgs, Controls};
 use kinds::KindArgs;
-use rows::{RowArgs, Rows};
+use rows::{Held, RowArgs, Rows};
 use std::path::{Path, PathBuf};
 use task::{Task, TaskArgs};
 
@@ -67,6 +69,9 @@ pub(super) struct Args {
     /// Also tell how the score grows with the training rows: five draws of a 32nd, a 16th, … of them
     #[arg(long)]
     learning_curve: bool,
+    /// Layers that take more memory than this are read from disk, again for each pass over their rows
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = memory)]
+    memory: Budget,
     #[command(flatten)]
     delivery: Delivery,
 }
@@ -148,6 +153,9 @@ struct Plan {
     group: Option<String>,
     /// Whether learning curves are drawn.
     curve: bool,
+    memory: Budget,
+    /// Whether some layer is read from disk.
+    from_disk: bool,
 }
 
 impl Plan {
@@ -171,7 +179,13 @@ impl Plan {
             ..SweepParams::new(kind)
         };
         params.check()?;
+        let too_large = run.too_large(args.memory)?;
+        if let Some(point) = &too_large {
+            refuse_in_memory(args, &kinds, point, run.len())?;
+        }
         Ok(Self {
+            memory: args.memory,
+            from_disk: too_large.is_some(),
             params,
             others: kinds.into_iter().skip(1).collect(),
             companions: args.kinds.companions(run)?,
@@ -181,6 +195,29 @@ impl Plan {
             curve: args.learning_curve,
         })
     }
+}
+
+/// Refuses what needs all rows of a layer in memory, where they are more than was allowed.
+fn refuse_in_memory(args: &Args, kinds: &[Kind], point: &str, rows: usize) -> Result<()> {
+    let from_disk = [
+        Kind::Logistic,
+        Kind::Ridge,
+        Kind::Lda,
+        Kind::MassMean,
+        Kind::MassMeanWhitened,
+    ];
+    let what = match kinds.iter().find(|kind| !from_disk.contains(kind)) {
+        Some(kind) => format!("a probe of the kind {}", kind.name()),
+        None if args.learning_curve => "a learning curve".to_owned(),
+        None => return Ok(()),
+    };
+    Err(Error::BadParameter {
+        name: "memory",
+        value: format!("{} bytes", args.memory.bytes()),
+        problem: format!(
+            "{what} needs all {rows} rows of `{point}` in memory, and they take more; give a larger --memory, fewer rows (--where), or a logistic, ridge, lda or mass-mean probe"
+        ),
+    })
 }
 
 /// The layers of the headline's kind, those of the others, and the learning curves.
@@ -198,12 +235,13 @@ fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Resul
     let mut others: Vec<KindLayers> = plan.others.iter().map(other).collect();
     for point in &points {
         let random = controls.random_matrices(point)?;
-        for (head, (name, x)) in run.matrices(point)?.into_iter().enumerate() {
+        for (head, (name, held)) in run.layers(point, plan.memory)?.into_iter().enumerate() {
             let rivals = controls.rivals(&name, random.get(head).map(|r| &r.1), plan);
-            let layer = probe_one(&name, &x, plan, (controls, &rivals), &plan.params)?;
+            let x = held.rows();
+            let layer = probe_one(&name, x, plan, (controls, &rivals), &plan.params)?;
             controls.saw(&layer);
-            if plan.curve {
-                curves.push(curve_of(&layer, &x, plan)?);
+            if let (true, Held::Here(x)) = (plan.curve, &held) {
+                curves.push(curve_of(&layer, x, plan)?);
             }
             layers.push(layer);
             for other in &mut others {
@@ -213,7 +251,7 @@ fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Resul
                 };
                 other
                     .layers
-                    .push(probe_one(&name, &x, plan, (controls, &rivals), &params)?);
+                    .push(probe_one(&name, x, plan, (controls, &rivals), &params)?);
             }
         }
         bar.inc(1);
@@ -224,7 +262,7 @@ fn sweep(run: &Rows, plan: &Plan, controls: &mut Controls, quiet: bool) -> Resul
 
 fn probe_one(
     name: &str,
-    x: &Matrix,
+    x: LayerRows<'_>,
     plan: &Plan,
     (controls, rivals): (&Controls, &[Rival]),
     params: &SweepParams,
@@ -237,7 +275,7 @@ fn probe_one(
         rivals,
         ..Probing::new(&task.labelled.labels, &task.split, params)
     };
-    probing.layer(name, x)
+    probing.layer_of(name, x)
 }
 
 fn curve_of(layer: &LayerResult, x: &Matrix, plan: &Plan) -> Result<LayerCurve> {

@@ -63,6 +63,11 @@ impl Budget {
         }
     }
 
+    /// In bytes.
+    pub fn bytes(self) -> usize {
+        self.0
+    }
+
     /// The pieces of a run that records these points. A quarter of the budget is for shards and what turns them into Parquet, half for the
     /// batches at work.
     pub fn pieces(self, spec: &ArchSpec, points: &HookSet) -> Pieces {

@@ -96,12 +96,31 @@ impl Run {
         per_head: bool,
     ) -> Result<Vec<(String, Vectors)>> {
         let names = self.unit_names(point, per_head)?;
-        let heads = names.len();
-        let mut parts: Vec<Vec<f32>> = vec![Vec::new(); heads];
-        let (mut first, mut width, mut next) = (0, 0, 0);
+        let mut parts: Vec<Vec<f32>> = vec![Vec::new(); names.len()];
+        self.each_unit(point, units, per_head, |head, vector| {
+            parts[head].extend_from_slice(vector);
+            Ok(())
+        })?;
+        let width = self.unit_width(point, per_head)?;
+        let vectors = parts.into_iter().map(|values| Vectors { width, values });
+        Ok(names.into_iter().zip(vectors).collect())
+    }
+
+    /// Calls `take` with the vector of each unit, in order, and the number of its head (0 without `per_head`). Memory holds one shard.
+    ///
+    /// # Errors
+    /// As [`Run::vectors`], and those of `take`.
+    pub fn each_unit(
+        &self,
+        point: &str,
+        units: &Units,
+        per_head: bool,
+        mut take: impl FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let own = self.unit_width(point, per_head)?.max(1);
+        let (mut first, mut next) = (0, 0);
         for shard in &self.manifest().shards {
             let vectors = self.vectors_in(std::slice::from_ref(shard), point)?;
-            width = vectors.width;
             let end = first + vectors.rows();
             while let Some(unit) = units
                 .rows
@@ -114,22 +133,33 @@ impl Run {
                     // A text is in one shard.
                     None => return Err(damaged(self.path(), "example")),
                 };
-                let pooled = mode(units.subwords).apply(&vectors.values, width, &rows);
-                let each = pooled.chunks_exact((width / heads).max(1));
-                parts
-                    .iter_mut()
-                    .zip(each)
-                    .for_each(|(part, of_head)| part.extend_from_slice(of_head));
+                let pooled = mode(units.subwords).apply(&vectors.values, vectors.width, &rows);
+                for (head, vector) in pooled.chunks_exact(own).enumerate() {
+                    take(head, vector)?;
+                }
                 next += 1;
             }
             first = end;
         }
-        if next < units.rows.len() {
-            return Err(damaged(self.path(), "example"));
+        match next < units.rows.len() {
+            true => Err(damaged(self.path(), "example")),
+            false => Ok(()),
         }
-        let width = width / heads;
-        let vectors = parts.into_iter().map(|values| Vectors { width, values });
-        Ok(names.into_iter().zip(vectors).collect())
+    }
+
+    /// Numbers in a vector of [`Run::unit_vectors`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`].
+    pub fn unit_width(&self, point: &str, per_head: bool) -> Result<usize> {
+        let shape = &self.point_card(point)?.shape;
+        Ok(match shape[..] {
+            [heads, width] if per_head && heads > 0 => width,
+            _ => {
+                let width = shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d));
+                width.ok_or_else(|| damaged(self.path(), point))?
+            }
+        })
     }
 
     /// The names of what [`Run::unit_vectors`] gives.

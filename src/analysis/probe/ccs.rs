@@ -2,7 +2,7 @@
 
 use super::adam::Adam;
 use super::direct::{Fitting, Linear};
-use super::logistic::sigmoid;
+use super::scores::sigmoid;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};

@@ -3,9 +3,11 @@
 use super::data::{ClassTask, NumberTask};
 use super::frame::complement;
 use super::gram::Gram;
-use super::logistic::{LogisticParams, Problem, decide};
+use super::logistic::{LogisticParams, Problem};
 use super::ridge;
+use super::scores::decide;
 use super::standardize::Standardizer;
+use super::table::Table;
 use crate::analysis::matrix::Matrix;
 use crate::error::Result;
 use crate::text::split::folds;
@@ -97,23 +99,44 @@ impl Search {
         groups: Option<&[usize]>,
     ) -> Result<Choice> {
         let y = &task.train;
-        let means = y.column_means();
-        let spread: Vec<f64> = (0..y.cols())
-            .map(|k| (0..y.rows()).map(|i| (y.at(i, k) - means[k]).powi(2)).sum())
-            .collect();
-        let folds = folds(&vec![0; x.rows()], groups, self.folds, self.seed)
-            .map_err(|e| e.named(&task.names.join(", "), |_| "all training rows".to_owned()))?;
+        let (folds, spread) = self.folds_and_spread(task, groups)?;
         let of_fold: Vec<Vec<f64>> = folds
             .par_iter()
             .map(|held_out| self.explained_in_fold(x, y, held_out, &spread))
             .collect::<Result<_>>()?;
         let explained = total(self.grid.len(), of_fold.iter());
-        let best = self.best(&explained);
-        Ok(Choice {
+        Ok(self.choice(&explained, y.cols()))
+    }
+
+    /// The folds of the training rows, and the squared deviations of each target.
+    pub(super) fn folds_and_spread(
+        &self,
+        task: &NumberTask,
+        groups: Option<&[usize]>,
+    ) -> Result<(Vec<Vec<usize>>, Vec<f64>)> {
+        let y = &task.train;
+        let means = y.column_means();
+        let spread = (0..y.cols())
+            .map(|k| (0..y.rows()).map(|i| (y.at(i, k) - means[k]).powi(2)).sum())
+            .collect();
+        let folds = folds(&vec![0; y.rows()], groups, self.folds, self.seed)
+            .map_err(|e| e.named(&task.names.join(", "), |_| "all training rows".to_owned()))?;
+        Ok((folds, spread))
+    }
+
+    /// The λ, from minus the squared error of each, in units of the spread and summed over targets.
+    pub(super) fn choice(&self, explained: &[f64], targets: usize) -> Choice {
+        let best = self.best(explained);
+        Choice {
             lambda: self.grid[best],
-            inner: Some(1.0 + explained[best] / y.cols() as f64),
+            inner: Some(1.0 + explained[best] / targets as f64),
             not_converged: 0,
-        })
+        }
+    }
+
+    /// The penalties, from the largest down.
+    pub(super) fn grid(&self) -> &[f64] {
+        &self.grid
     }
 
     /// For each λ, minus the squared error on the held-out rows, each target in units of its spread.
@@ -126,7 +149,8 @@ impl Search {
     ) -> Result<Vec<f64>> {
         let kept = complement(x.rows(), held_out);
         let (z, held) = standardized(x, &kept, held_out)?;
-        let (gram, own) = (Gram::of(&z), y.select(&kept));
+        let z = Table::from(z);
+        let (gram, own) = (Gram::of(&z)?, y.select(&kept));
         let score = |lambda: &f64| {
             let factor = gram.factor(z.rows() as f64 * lambda)?;
             let (weights, intercepts) = ridge::solve(&factor, &own)?;

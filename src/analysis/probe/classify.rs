@@ -3,14 +3,15 @@
 use super::choose::{Choice, Search};
 use super::data::ClassTask;
 use super::judge::{hits, judge, mean, right};
-use super::logistic::{Problem, Solution, classes, decide};
+use super::logistic::{Problem, Solution};
 use super::online;
 use super::params::Kind;
 use super::readout::Link;
 use super::result::LayerResult;
+use super::scores::classes;
 use super::shuffle::{control_task, shuffled_rows};
 use super::sweep::Layer;
-use crate::analysis::matrix::Matrix;
+use super::table::Table;
 use crate::error::{Error, Result};
 
 pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> {
@@ -37,7 +38,7 @@ pub(super) fn probe(layer: &Layer<'_>, task: &ClassTask) -> Result<LayerResult> 
     let verdict = judge(
         layer,
         task,
-        &decide(&layer.test, &fit.weights, &fit.intercepts)?,
+        &layer.test.decide(&fit.weights, &fit.intercepts)?,
         hits(&task.test, said_shuffled).as_deref(),
         control_task_score(&tasks, said_tasks),
     )?;
@@ -156,8 +157,8 @@ fn control_task_score(tasks: &[ControlTask], said: &[Vec<usize>]) -> Option<f64>
     (!scores.is_empty()).then(|| mean(&scores))
 }
 
-fn predict(z: &Matrix, fit: &Solution) -> Result<Vec<usize>> {
-    Ok(classes(&decide(z, &fit.weights, &fit.intercepts)?))
+fn predict(z: &Table, fit: &Solution) -> Result<Vec<usize>> {
+    Ok(classes(&z.decide(&fit.weights, &fit.intercepts)?))
 }
 
 fn no_rows() -> Error {

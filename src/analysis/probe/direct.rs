@@ -6,20 +6,21 @@ use super::companions::Companions;
 use super::data::ClassTask;
 use super::frame::complement;
 use super::judge::{hits, judge, mean, right};
-use super::logistic::{LogisticParams, classes, decide};
+use super::logistic::LogisticParams;
 use super::mlp::Mlp;
-use super::params::{Kind, Lambda, SweepParams};
+use super::params::{Kind, Lambda};
 use super::readout::Link;
 use super::result::LayerResult;
+use super::scores::{classes, decide};
 use super::shuffle::shuffled_rows;
 use super::standardize::Standardizer;
 use super::sums::ClassSums;
 use super::sweep::Layer;
-use super::{k_sparse, lat, lda, mass_mean, ttpd};
+use super::table::Table;
+use super::{k_sparse, lat, lda, mass_mean, merged, ttpd};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::text::split::{Split, folds};
-use std::sync::Arc;
 
 /// The penalty of kinds that do not choose theirs.
 const PENALTY: f64 = 0.01;
@@ -132,19 +133,9 @@ fn fit_all(
     labels: &[&[usize]],
     found: Option<&ccs::Found>,
 ) -> Result<Vec<Fitted>> {
-    let products = matches!(kind, Kind::Lda | Kind::MassMean | Kind::MassMeanWhitened);
-    let products = Arc::new(if products {
-        on.z.gram()
-    } else {
-        Matrix::zeros(0, 0)
-    });
-    let sums = |labels: &[usize]| ClassSums::with_products(&products, on.z, labels, on.classes);
     let of_labels = labels.iter().enumerate().map(|(i, &labels)| {
         let on = on.with(labels, on.lambda);
         let linear = match kind {
-            Kind::Lda => lda::fit(&sums(labels)?, on.lambda)?,
-            Kind::MassMean => mass_mean::fit(&sums(labels)?, on.scale)?,
-            Kind::MassMeanWhitened => mass_mean::fit_whitened(&sums(labels)?, on.lambda)?,
             Kind::Lat => lat::fit(&on)?,
             Kind::Ttpd => ttpd::fit(&on)?,
             Kind::KSparse => k_sparse::fit(&on)?,
@@ -155,7 +146,9 @@ fn fit_all(
                 let shift = found.side_shift(&linear);
                 return Ok(Fitted::Linear(linear, shift));
             }
-            Kind::Logistic | Kind::Ridge => return Err(no_kind()),
+            Kind::Lda | Kind::MassMean | Kind::MassMeanWhitened | Kind::Logistic | Kind::Ridge => {
+                return Err(no_kind());
+            }
         };
         Ok(Fitted::Linear(linear, 0.0))
     });
@@ -177,39 +170,120 @@ pub(super) fn probe(
     companions: &Companions,
     split: &Split,
 ) -> Result<LayerResult> {
+    let found = match layer.params.kind {
+        Kind::Lda | Kind::MassMean | Kind::MassMeanWhitened => closed_form(layer, task)?,
+        _ => by_rows(layer, task, companions, split)?,
+    };
+    let verdict = judge(
+        layer,
+        task,
+        &found.scores,
+        hits(&task.test, &found.shuffled).as_deref(),
+        None,
+    )?;
+    let mut warnings = verdict.warnings;
+    warnings.extend(found.starts.as_deref().map(spread));
+    let link = match task.names.len() {
+        2 => Link::Logistic,
+        _ => Link::Softmax,
+    };
+    let readout = found
+        .linear
+        .map(|linear| layer.readout(link, &task.names, linear.weights, &linear.bias));
+    Ok(LayerResult {
+        hook_point: layer.point.to_owned(),
+        lambda: found.choice.lambda,
+        main_metric: layer.params.kind.main_metric(),
+        metrics: verdict.metrics,
+        inner_score: found.choice.inner,
+        train_score: mean(&right(&task.train, &found.train)),
+        controls: verdict.controls,
+        gain: verdict.gain,
+        selectivity: None,
+        codelength: None,
+        convergence: None,
+        starts: found.starts,
+        outputs: task.names.clone(),
+        n_features: layer.train.cols(),
+        n_train: layer.train.rows(),
+        n_test: layer.test.rows(),
+        warnings,
+        readout: readout.transpose()?,
+        predictions: verdict.predictions,
+        draws: verdict.draws,
+    })
+}
+
+/// A fitted probe, and what it and those of shuffled labels say.
+struct Found {
+    choice: Choice,
+    /// Of the test rows.
+    scores: Matrix,
+    /// Of the training rows, what it takes them for.
+    train: Vec<usize>,
+    /// What the probes of shuffled labels take the test rows for.
+    shuffled: Vec<Vec<usize>>,
+    /// Accuracies of the starts of CCS.
+    starts: Option<Vec<f64>>,
+    linear: Option<Linear>,
+}
+
+/// Kinds that need no more than sums over the rows, which may lie on disk.
+fn closed_form(layer: &Layer<'_>, task: &ClassTask) -> Result<Found> {
+    let choice = choose(layer, task)?;
+    let shuffled = shuffles(layer, task);
+    let labels: Vec<&[usize]> = std::iter::once(&task.train)
+        .chain(&shuffled)
+        .map(Vec::as_slice)
+        .collect();
+    let of = (task.names.len(), layer.standardizer().scale());
+    let fits = merged::fit(layer.params.kind, &layer.train, &labels, of, choice.lambda)?;
+    let mut fits = fits.into_iter();
+    let linear = fits.next().ok_or_else(no_kind)?;
+    let scores = |linear: &Linear| layer.test.decide(&linear.weights, &linear.bias);
+    let train = layer.train.decide(&linear.weights, &linear.bias)?;
+    Ok(Found {
+        choice,
+        scores: scores(&linear)?,
+        train: classes(&train),
+        shuffled: fits
+            .map(|fit| Ok(classes(&scores(&fit)?)))
+            .collect::<Result<_>>()?,
+        starts: None,
+        linear: Some(linear),
+    })
+}
+
+/// Kinds that go from row to row.
+fn by_rows(
+    layer: &Layer<'_>,
+    task: &ClassTask,
+    companions: &Companions,
+    split: &Split,
+) -> Result<Found> {
     let params = layer.params;
+    let what = format!("a probe of the kind {}", params.kind.name());
+    let (z, z_test) = (layer.train.matrix(&what)?, layer.test.matrix(&what)?);
     let (train, test) = (companions.of(&split.train), companions.of(&split.test));
     let (train_sides, test_sides) = (train.sides(split.train.len()), test.sides(split.test.len()));
     let sided = train.sided_pairs();
-    let groups = layer.train_groups.as_deref();
-    let mut on = Fitting {
-        z: &layer.train,
+    let choice = choose(layer, task)?;
+    let on = Fitting {
+        z,
         scale: layer.standardizer().scale(),
         column: &task.column,
         labels: &task.train,
         classes: task.names.len(),
-        groups,
+        groups: layer.train_groups.as_deref(),
         pairs: train.pairs.as_deref(),
         sided: &sided,
         sides: Some(&train_sides),
         polarity: train.polarity.as_deref(),
-        lambda: PENALTY,
+        lambda: choice.lambda,
         seed: params.seed,
         k: params.k,
     };
-    let choice = choose(params, &on, task)?;
-    on.lambda = choice.lambda;
-    let shuffles = match params.kind {
-        Kind::Mlp => params.shuffles.min(MLP_SHUFFLES),
-        _ => params.shuffles,
-    };
-    let shuffled: Vec<Vec<usize>> = (0..shuffles)
-        .map(|index| {
-            let same = |a: usize, b: usize| task.train[a] == task.train[b];
-            let rows = shuffled_rows(task.train.len(), groups, same, params.seed, index);
-            rows.into_iter().map(|row| task.train[row]).collect()
-        })
-        .collect();
+    let shuffled = shuffles(layer, task);
     let labels: Vec<&[usize]> = std::iter::once(&task.train)
         .chain(&shuffled)
         .map(Vec::as_slice)
@@ -220,8 +294,7 @@ pub(super) fn probe(
     };
     let mut fits = fit_all(params.kind, &on, &labels, found.as_ref())?.into_iter();
     let fit = fits.next().ok_or_else(no_kind)?;
-    let said = |fit: &Fitted| Ok(classes(&fit.scores(&layer.test, &test_sides)?));
-    let shuffled: Vec<Vec<usize>> = fits.map(|fit| said(&fit)).collect::<Result<_>>()?;
+    let said = |fit: &Fitted| Ok(classes(&fit.scores(z_test, &test_sides)?));
     let starts = found.map(|found| {
         let of_start = (0..STARTS).map(|start| {
             let linear = found.oriented(start, &on, &task.train);
@@ -231,51 +304,33 @@ pub(super) fn probe(
         });
         of_start.collect::<Result<Vec<f64>>>()
     });
-    let verdict = judge(
-        layer,
-        task,
-        &fit.scores(&layer.test, &test_sides)?,
-        hits(&task.test, &shuffled).as_deref(),
-        None,
-    )?;
-    let starts = starts.transpose()?;
-    let mut warnings = verdict.warnings;
-    warnings.extend(starts.as_deref().map(spread));
-    let readout = match &fit {
-        Fitted::Mlp(_) => None,
-        Fitted::Linear(linear, _) => {
-            let link = match task.names.len() {
-                2 => Link::Logistic,
-                _ => Link::Softmax,
-            };
-            Some(layer.readout(link, &task.names, linear.weights.clone(), &linear.bias)?)
-        }
-    };
-    Ok(LayerResult {
-        hook_point: layer.point.to_owned(),
-        lambda: on.lambda,
-        main_metric: params.kind.main_metric(),
-        metrics: verdict.metrics,
-        inner_score: choice.inner,
-        train_score: mean(&right(
-            &task.train,
-            &classes(&fit.scores(&layer.train, &train_sides)?),
-        )),
-        controls: verdict.controls,
-        gain: verdict.gain,
-        selectivity: None,
-        codelength: None,
-        convergence: None,
-        starts,
-        outputs: task.names.clone(),
-        n_features: layer.train.cols(),
-        n_train: layer.train.rows(),
-        n_test: layer.test.rows(),
-        warnings,
-        readout,
-        predictions: verdict.predictions,
-        draws: verdict.draws,
+    Ok(Found {
+        choice,
+        scores: fit.scores(z_test, &test_sides)?,
+        train: classes(&fit.scores(z, &train_sides)?),
+        shuffled: fits.map(|fit| said(&fit)).collect::<Result<_>>()?,
+        starts: starts.transpose()?,
+        linear: match fit {
+            Fitted::Mlp(_) => None,
+            Fitted::Linear(linear, _) => Some(linear),
+        },
     })
+}
+
+/// The labels of the training rows, shuffled, as often as is asked for.
+fn shuffles(layer: &Layer<'_>, task: &ClassTask) -> Vec<Vec<usize>> {
+    let (params, groups) = (layer.params, layer.train_groups.as_deref());
+    let count = match params.kind {
+        Kind::Mlp => params.shuffles.min(MLP_SHUFFLES),
+        _ => params.shuffles,
+    };
+    let same = |a: usize, b: usize| task.train[a] == task.train[b];
+    (0..count)
+        .map(|index| {
+            let rows = shuffled_rows(task.train.len(), groups, same, params.seed, index);
+            rows.into_iter().map(|row| task.train[row]).collect()
+        })
+        .collect()
 }
 
 /// How far the score of a CCS probe is luck, in words.
@@ -290,46 +345,64 @@ fn spread(starts: &[f64]) -> String {
 
 /// The penalty: of LDA and the whitened mass mean the one with the most held-out rows right (the largest of equals); other kinds have little
 /// use for a choice.
-fn choose(params: &SweepParams, on: &Fitting<'_>, task: &ClassTask) -> Result<Choice> {
+fn choose(layer: &Layer<'_>, task: &ClassTask) -> Result<Choice> {
+    let params = layer.params;
     let (grid, parts) = match (&params.lambda, params.kind) {
         (Lambda::Fixed(lambda), _) => return Ok(Choice::given(*lambda)),
         (_, Kind::MassMean | Kind::Lat) => return Ok(Choice::given(0.0)),
         (Lambda::Choose { grid, folds }, Kind::Lda | Kind::MassMeanWhitened) => (grid, *folds),
         _ => return Ok(Choice::given(PENALTY)),
     };
-    let parts = folds(on.labels, on.groups, parts, params.seed)
+    let groups = layer.train_groups.as_deref();
+    let parts = folds(&task.train, groups, parts, params.seed)
         .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))?;
-    let mut right = vec![0usize; grid.len()];
-    for held_out in &parts {
-        let kept = complement(on.labels.len(), held_out);
-        let part = on.z.select(&kept);
+    let labels = (&task.train[..], task.names.len());
+    let right = match &layer.train {
+        Table::Here(z) => right_outside(params.kind, z, labels, &parts, grid)?,
+        stored => merged::right_outside(params.kind, stored, labels, &parts, grid)?,
+    };
+    let best = (0..grid.len()).max_by(|a, b| {
+        right[*a]
+            .total_cmp(&right[*b])
+            .then(grid[*a].total_cmp(&grid[*b]))
+    });
+    Ok(Choice {
+        inner: best.map(|best| right[best] / task.train.len() as f64),
+        ..Choice::given(best.map_or(PENALTY, |best| grid[best]))
+    })
+}
+
+/// For each penalty, the held-out rows that come out right, over all folds together.
+fn right_outside(
+    kind: Kind,
+    z: &Matrix,
+    (labels, outputs): (&[usize], usize),
+    folds: &[Vec<usize>],
+    grid: &[f64],
+) -> Result<Vec<f64>> {
+    let mut right = vec![0.0; grid.len()];
+    for held_out in folds {
+        let kept = complement(labels.len(), held_out);
+        let part = z.select(&kept);
         let standardizer = Standardizer::fit(&part);
         let (part, held) = (
             standardizer.apply_to(part)?,
-            standardizer.apply_to(on.z.select(held_out))?,
+            standardizer.apply_to(z.select(held_out))?,
         );
-        let labels: Vec<usize> = kept.iter().map(|row| on.labels[*row]).collect();
-        let sums = ClassSums::of(&part, &labels, on.classes)?;
+        let own: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
+        let sums = ClassSums::of(&part, &own, outputs)?;
         for (lambda, right) in grid.iter().zip(&mut right) {
-            let linear = match params.kind {
+            let linear = match kind {
                 Kind::Lda => lda::fit(&sums, *lambda)?,
                 _ => mass_mean::fit_whitened(&sums, *lambda)?,
             };
             let said = classes(&decide(&held, &linear.weights, &linear.bias)?);
-            *right += said
+            let hits = said
                 .iter()
                 .zip(held_out)
-                .filter(|(s, row)| **s == on.labels[**row])
-                .count();
+                .filter(|(s, row)| **s == labels[**row]);
+            *right += hits.count() as f64;
         }
     }
-    let best = (0..grid.len()).max_by(|a, b| {
-        right[*a]
-            .cmp(&right[*b])
-            .then(grid[*a].total_cmp(&grid[*b]))
-    });
-    Ok(Choice {
-        inner: best.map(|best| right[best] as f64 / on.labels.len() as f64),
-        ..Choice::given(best.map_or(PENALTY, |best| grid[best]))
-    })
+    Ok(right)
 }

@@ -6,6 +6,7 @@
 //! serves every λ, label vector and fold.
 
 use super::standardize::Standardizer;
+use super::table::Table;
 use crate::analysis::eigen::eigen;
 use crate::analysis::matrix::Matrix;
 use crate::error::Result;
@@ -30,7 +31,7 @@ pub(super) struct Basis {
 impl Basis {
     /// The axes of standardised rows: all of the features' space, or, for fewer rows than features, those that the rows span, outside
     /// of which a penalised probe has no weight.
-    fn of(z: &Matrix, largest: usize) -> Result<Self> {
+    fn of(z: &Table, largest: usize) -> Result<Self> {
         let (n, d) = (z.rows(), z.cols());
         if n.min(d) > largest {
             return Ok(Self {
@@ -39,8 +40,8 @@ impl Basis {
             });
         }
         let (values, axes) = match d <= n {
-            true => eigen(z.gram().view(), "features")?,
-            false => spanned(z)?,
+            true => eigen(z.gram()?.view(), "features")?,
+            false => spanned(z.matrix("a fit to fewer rows than features")?)?,
         };
         let narrow = Mat::from_fn(axes.nrows(), axes.ncols(), |i, j| axes[(i, j)] as f32);
         Ok(Self {
@@ -90,7 +91,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// All rows of a matrix that is standardised over them.
-    pub(super) fn whole(z: &Matrix) -> Result<Self> {
+    pub(super) fn whole(z: &Table) -> Result<Self> {
         Ok(Self {
             held_out: None,
             rows: z.rows(),
@@ -102,17 +103,10 @@ impl Frame {
 
     /// The rows outside each fold. With more rows than features the axes of all rows serve for all folds: any orthogonal axes are
     /// exact, and these are near enough to be fast.
-    pub(super) fn outside(&self, z: &Matrix, folds: &[Vec<usize>]) -> Result<Vec<Self>> {
+    pub(super) fn outside(&self, z: &Table, folds: &[Vec<usize>]) -> Result<Vec<Self>> {
+        let of_fold = Moments::of_folds(z, folds)?;
         let mut all = Moments::new(z.cols());
-        let of_fold: Vec<Moments> = folds
-            .iter()
-            .map(|rows| {
-                let mut moments = Moments::new(z.cols());
-                rows.iter().for_each(|row| moments.add(z.row(*row)));
-                all.merge(&moments, 1.0);
-                moments
-            })
-            .collect();
+        of_fold.iter().for_each(|moments| all.merge(moments, 1.0));
         let frames = of_fold.iter().enumerate().map(|(fold, moments)| {
             let mut kept = all.clone();
             kept.merge(moments, -1.0);
@@ -121,9 +115,9 @@ impl Frame {
                 true => self.basis.clone(),
                 false => {
                     let rows = complement(z.rows(), &folds[fold]);
-                    let rows = z.select(&rows);
+                    let rows = z.matrix("a fit to fewer rows than features")?.select(&rows);
                     let rows = Standardizer::fit(&rows).apply_to(rows)?;
-                    Arc::new(Basis::of(&rows, LARGEST_OWN_BASIS)?)
+                    Arc::new(Basis::of(&rows.into(), LARGEST_OWN_BASIS)?)
                 }
             };
             Ok(Self {
@@ -154,6 +148,15 @@ impl Frame {
     }
 }
 
+/// The fold of each row; one beyond the last for a row that is in none.
+pub(super) fn fold_of_row(rows: usize, folds: &[Vec<usize>]) -> Vec<usize> {
+    let mut fold_of = vec![folds.len(); rows];
+    for (fold, rows) in folds.iter().enumerate() {
+        rows.iter().for_each(|row| fold_of[*row] = fold);
+    }
+    fold_of
+}
+
 /// The rows that are not among `held_out`, ascending.
 pub(super) fn complement(rows: usize, held_out: &[usize]) -> Vec<usize> {
     let mut kept = vec![true; rows];
@@ -176,6 +179,21 @@ impl Moments {
             sum: vec![0.0; features],
             square: vec![0.0; features],
         }
+    }
+
+    /// Those of the rows of each fold.
+    fn of_folds(z: &Table, folds: &[Vec<usize>]) -> Result<Vec<Self>> {
+        let fold_of = fold_of_row(z.rows(), folds);
+        let mut of_fold = vec![Self::new(z.cols()); folds.len()];
+        z.each_part(|first, part| {
+            for row in 0..part.rows() {
+                if let Some(moments) = of_fold.get_mut(fold_of[first + row]) {
+                    moments.add(part.row(row));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(of_fold)
     }
 
     fn add(&mut self, row: &[f64]) {

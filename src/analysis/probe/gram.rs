@@ -1,5 +1,6 @@
 //! The penalised Gram matrix `ZᵀZ + ρI`, factored: what ridge regression solves with.
 
+use super::table::Table;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -9,17 +10,20 @@ use faer::{Mat, MatRef, Par};
 /// The smaller of the two Gram matrices of `z`: `ZᵀZ` (features) or, with more features than rows, `ZZᵀ`.
 #[derive(Debug)]
 pub(super) struct Gram<'a> {
-    z: &'a Matrix,
+    z: &'a Table,
     product: Matrix,
 }
 
 impl<'a> Gram<'a> {
-    pub(super) fn of(z: &'a Matrix) -> Self {
+    ///
+    /// # Errors
+    /// Those of reading rows from disk.
+    pub(super) fn of(z: &'a Table) -> Result<Self> {
         let product = match is_dual(z) {
-            true => z.row_gram(),
-            false => z.gram(),
+            true => z.matrix("a fit to fewer rows than features")?.row_gram(),
+            false => z.gram()?,
         };
-        Self { z, product }
+        Ok(Self { z, product })
     }
 
     /// Factors it with `penalty` on the diagonal.
@@ -31,23 +35,28 @@ impl<'a> Gram<'a> {
         for i in 0..lower.nrows() {
             lower[(i, i)] += penalty;
         }
-        let lower = cholesky(lower).ok_or_else(|| Error::BadParameter {
-            name: "lambda",
-            value: format!("{:e}", penalty / self.z.rows() as f64),
-            problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
-        })?;
+        let lower = cholesky(lower).ok_or_else(|| singular(penalty / self.z.rows() as f64))?;
         Ok(Factor { z: self.z, lower })
     }
 }
 
-fn is_dual(z: &Matrix) -> bool {
+/// The error for a penalty that is lost in rounding.
+pub(super) fn singular(lambda: f64) -> Error {
+    Error::BadParameter {
+        name: "lambda",
+        value: format!("{lambda:e}"),
+        problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
+    }
+}
+
+fn is_dual(z: &Table) -> bool {
     z.cols() > z.rows()
 }
 
 /// `ZᵀZ + ρI` or `ZZᵀ + ρI` as `LLᵀ`.
 #[derive(Debug)]
 pub(super) struct Factor<'a> {
-    z: &'a Matrix,
+    z: &'a Table,
     lower: Mat<f64>,
 }
 
@@ -104,7 +113,8 @@ mod tests {
         for (n, d) in [(40, 7), (7, 40), (12, 12)] {
             let z = Matrix::from_fn(n, d, |_, _| rng.random_range(-1.0..1.0));
             let y = Matrix::from_fn(n, 2, |_, _| rng.random_range(-1.0..1.0));
-            let factor = Gram::of(&z).factor(0.7).unwrap();
+            let table = Table::from(z.clone());
+            let factor = Gram::of(&table).unwrap().factor(0.7).unwrap();
             // Multiplying back: (ZᵀZ + ρI) · answer.
             let back = |w: &Matrix| {
                 let product = z.gram().times(w).unwrap();
@@ -122,7 +132,11 @@ mod tests {
     #[test]
     fn a_penalty_lost_in_rounding_is_refused() {
         let z = Matrix::from_fn(50, 4, |i, j| i as f64 * (j + 1) as f64);
-        let error = Gram::of(&z).factor(1e-30).unwrap_err().to_string();
+        let error = Gram::of(&z.into())
+            .unwrap()
+            .factor(1e-30)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("give a larger one"), "{error}");
     }
 }

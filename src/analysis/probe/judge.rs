@@ -1,9 +1,9 @@
 //! What a probe of classes says of the test rows, beside what its controls say.
 
 use super::data::ClassTask;
-use super::logistic::{classes, probabilities};
 use super::result::{Controls, Gain, Metrics, Predictions};
 use super::rival::Contest;
+use super::scores::{classes, probabilities};
 use super::sweep::Layer;
 use crate::analysis::calibration::Calibration;
 use crate::analysis::matrix::Matrix;

@@ -3,8 +3,10 @@
 use super::frame::Frame;
 use super::loss::{Axes, Loss};
 use super::path::{Job, Walked, walk};
+use super::scores::{classes, decide, probabilities};
 use super::solver::Convergence;
 use super::standardize::Standardizer;
+use super::table::Table;
 use super::{check_lambda, check_rows};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -63,7 +65,7 @@ impl Logistic {
         check_rows(x, labels.len())?;
         check_classes(labels, classes)?;
         let standardizer = Standardizer::fit(x);
-        let z = standardizer.apply(x)?;
+        let z = Table::from(standardizer.apply(x)?);
         let solution = Problem::new(&z, classes)?.solve_exactly(self, labels, None)?;
         Ok(FittedLogistic::new(standardizer, solution))
     }
@@ -121,7 +123,7 @@ pub(super) const SEARCH_TOLERANCE: f64 = 1e-4;
 
 /// Training rows, standardised, to which any number of label vectors can be fitted.
 pub(super) struct Problem<'a> {
-    z: &'a Matrix,
+    z: &'a Table,
     classes: usize,
     whole: Frame,
 }
@@ -144,7 +146,7 @@ pub(super) struct Searched {
 }
 
 impl<'a> Problem<'a> {
-    pub(super) fn new(z: &'a Matrix, classes: usize) -> Result<Self> {
+    pub(super) fn new(z: &'a Table, classes: usize) -> Result<Self> {
         Ok(Self {
             z,
             classes,
@@ -161,7 +163,7 @@ impl<'a> Problem<'a> {
         params: LogisticParams,
     ) -> Result<Vec<Searched>> {
         let frames = self.whole.outside(self.z, folds)?;
-        let loss = Loss::fast(self.z, folds, self.classes);
+        let loss = Loss::fast(self.z, folds, self.classes)?;
         let targets: Vec<_> = labels.iter().map(|labels| loss.targets(labels)).collect();
         let job = |targets, frame| Job {
             frame,
@@ -174,7 +176,7 @@ impl<'a> Problem<'a> {
             .flat_map(|targets| frames.iter().map(move |frame| job(targets, frame)))
             .collect();
         let tolerance = params.tolerance.max(SEARCH_TOLERANCE);
-        let walked = walk(&loss, &jobs, tolerance, params.max_iterations);
+        let walked = walk(&loss, &jobs, tolerance, params.max_iterations)?;
         let of_labels = walked.chunks(folds.len().max(1)).map(|of_fold| {
             let mut found = Searched {
                 right: vec![0.0; grid.len()],
@@ -198,7 +200,7 @@ impl<'a> Problem<'a> {
         labels: &[(&[usize], f64)],
         params: LogisticParams,
     ) -> Result<Vec<Solution>> {
-        let loss = Loss::fast(self.z, &[], self.classes);
+        let loss = Loss::fast(self.z, &[], self.classes)?;
         let targets: Vec<_> = labels
             .iter()
             .map(|(labels, _)| loss.targets(labels))
@@ -214,7 +216,7 @@ impl<'a> Problem<'a> {
             })
             .collect();
         let tolerance = params.tolerance.max(SEARCH_TOLERANCE);
-        let walked = walk(&loss, &jobs, tolerance, params.max_iterations);
+        let walked = walk(&loss, &jobs, tolerance, params.max_iterations)?;
         walked
             .into_iter()
             .map(|w| self.solution(&loss, w))
@@ -235,7 +237,7 @@ impl<'a> Problem<'a> {
             lambdas: &[params.lambda()],
             start: start.map(|solution| &solution.point[..]),
         };
-        let mut walked = walk(&loss, &[job], params.0.tolerance, params.0.max_iterations);
+        let mut walked = walk(&loss, &[job], params.0.tolerance, params.0.max_iterations)?;
         self.solution(&loss, walked.pop().ok_or_else(no_solution)?)
     }
 
@@ -331,58 +333,6 @@ impl FittedLogistic {
     pub fn predict(&self, x: &Matrix) -> Result<Vec<usize>> {
         Ok(classes(&self.decision(x)?))
     }
-}
-
-/// `z · weights + intercepts`.
-pub(super) fn decide(z: &Matrix, weights: &Matrix, intercepts: &[f64]) -> Result<Matrix> {
-    let mut scores = z.times(weights)?;
-    for row in 0..scores.rows() {
-        let pairs = scores.row_mut(row).iter_mut().zip(intercepts);
-        pairs.for_each(|(score, intercept)| *score += intercept);
-    }
-    Ok(scores)
-}
-
-/// The probabilities that scores stand for.
-pub(super) fn probabilities(scores: &Matrix) -> Matrix {
-    if scores.cols() == 1 {
-        return Matrix::from_fn(scores.rows(), 2, |row, class| {
-            let score = scores.at(row, 0);
-            sigmoid(if class == 1 { score } else { -score })
-        });
-    }
-    let mut p = scores.clone();
-    for row in 0..p.rows() {
-        softmax(p.row_mut(row));
-    }
-    p
-}
-
-/// `1 / (1 + e⁻ˣ)` without overflow.
-pub(super) fn sigmoid(x: f64) -> f64 {
-    let e = (-x.abs()).exp();
-    (if x >= 0.0 { 1.0 } else { e }) / (1.0 + e)
-}
-
-/// Replaces logits by probabilities, without overflow.
-fn softmax(logits: &mut [f64]) {
-    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    logits.iter_mut().for_each(|v| *v = (*v - most).exp());
-    let sum: f64 = logits.iter().sum();
-    logits.iter_mut().for_each(|v| *v /= sum);
-}
-
-/// The classes that scores stand for.
-pub(super) fn classes(scores: &Matrix) -> Vec<usize> {
-    (0..scores.rows())
-        .map(|row| match scores.row(row) {
-            [score] => usize::from(*score > 0.0),
-            logits => {
-                let ranked = logits.iter().enumerate();
-                ranked.fold(0, |best, (k, v)| if *v > logits[best] { k } else { best })
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -495,7 +445,8 @@ mod tests {
             let folds: Vec<Vec<usize>> = (0..4)
                 .map(|f| (0..n).filter(|i| (i / 3) % 4 == f).collect())
                 .collect();
-            let problem = Problem::new(&z, classes).unwrap();
+            let table = Table::from(z.clone());
+            let problem = Problem::new(&table, classes).unwrap();
             let params = LogisticParams::default();
             let found = problem
                 .search(&[&labels, &other], &folds, &grid, params)
@@ -529,7 +480,8 @@ mod tests {
         let (x, labels) = data(120, 7, 3, 8);
         let z = Standardizer::fit(&x).apply(&x).unwrap();
         let other: Vec<usize> = labels.iter().rev().copied().collect();
-        let problem = Problem::new(&z, 3).unwrap();
+        let table = Table::from(z.clone());
+        let problem = Problem::new(&table, 3).unwrap();
         let params = LogisticParams::default();
         let both = [(&labels[..], 0.1), (&other[..], 0.01)];
         let together = problem.solve(&both, params).unwrap();

@@ -3,7 +3,9 @@
 use super::frame::{Basis, Frame};
 use super::real::Real;
 use super::residuals::{binary, binary_right, softmax, softmax_right};
+use super::table::{Stored, Table};
 use crate::analysis::matrix::{BLOCK, Matrix, rows_per_task};
+use crate::error::Result;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -40,13 +42,32 @@ pub(super) struct Targets<T> {
 /// Mean cross-entropy in nats over the rows of a frame, plus `λ/2 · ‖W‖²`, as a function of the weights of one output after another along
 /// the axes of the frame, and the intercepts. One output for two classes, else one per class.
 pub(super) struct Loss<'a, T: Clone> {
-    values: Cow<'a, [T]>,
+    values: Values<'a, T>,
     features: usize,
     /// The row of the layer that stands at each place; none if they stand as they are.
     order: Option<Vec<usize>>,
     /// Which rows a task takes, all in one fold, and the fold.
     tasks: Vec<(Range<usize>, usize)>,
     outputs: usize,
+}
+
+/// Standardised rows, in the order of the tasks.
+enum Values<'a, T: Clone> {
+    Here(Cow<'a, [T]>),
+    There(Stored),
+}
+
+impl<T: Real> Values<'_, T> {
+    /// A block of rows, `[rows, features]`.
+    fn block(&self, rows: &Range<usize>, features: usize) -> Result<Cow<'_, [T]>> {
+        match self {
+            Values::Here(values) => {
+                let block = &values[rows.start * features..rows.end * features];
+                Ok(Cow::Borrowed(block))
+            }
+            Values::There(stored) => Ok(Cow::Owned(stored.read(rows.clone(), T::of)?)),
+        }
+    }
 }
 
 /// A point at which the loss is wanted.
@@ -69,38 +90,49 @@ pub(super) struct Told {
 
 impl<'a> Loss<'a, f64> {
     /// Of rows as they stand, all in one fold.
-    pub(super) fn exact(z: &'a Matrix, classes: usize) -> Self {
-        Self::new(
-            Cow::Borrowed(z.as_slice()),
-            z,
-            None,
-            vec![z.rows()],
-            classes,
-        )
+    pub(super) fn exact(z: &'a Table, classes: usize) -> Self {
+        let values = match z {
+            Table::Here(z) => Values::Here(Cow::Borrowed(z.as_slice())),
+            Table::There(stored) => Values::There(stored.clone()),
+        };
+        Self::new(values, z, None, vec![z.rows()], classes)
     }
 }
 
 impl Loss<'_, f32> {
     /// Of rows in `f32`, fold after fold; without folds, all in one.
-    pub(super) fn fast(z: &Matrix, folds: &[Vec<usize>], classes: usize) -> Self {
+    ///
+    /// # Errors
+    /// Those of putting rows on disk into another order.
+    pub(super) fn fast(z: &Table, folds: &[Vec<usize>], classes: usize) -> Result<Self> {
         let (order, sizes) = match folds.is_empty() {
             true => ((0..z.rows()).collect(), vec![z.rows()]),
             false => (folds.concat(), folds.iter().map(Vec::len).collect()),
         };
-        let mut values = vec![0f32; order.len() * z.cols()];
-        let rows = values.par_chunks_exact_mut(z.cols().max(1)).zip(&order);
-        rows.for_each(|(out, row)| {
-            let pairs = out.iter_mut().zip(z.row(*row));
-            pairs.for_each(|(narrow, wide)| *narrow = *wide as f32);
-        });
-        Self::new(Cow::Owned(values), z, Some(order), sizes, classes)
+        let values = match z {
+            Table::Here(z) => Values::Here(Cow::Owned(narrowed(z, &order))),
+            Table::There(stored) if folds.is_empty() => Values::There(stored.clone()),
+            Table::There(stored) => Values::There(stored.arranged(&order)?),
+        };
+        Ok(Self::new(values, z, Some(order), sizes, classes))
     }
+}
+
+/// Rows in `f32`, in this order.
+fn narrowed(z: &Matrix, order: &[usize]) -> Vec<f32> {
+    let mut values = vec![0f32; order.len() * z.cols()];
+    let rows = values.par_chunks_exact_mut(z.cols().max(1)).zip(order);
+    rows.for_each(|(out, row)| {
+        let pairs = out.iter_mut().zip(z.row(*row));
+        pairs.for_each(|(narrow, wide)| *narrow = *wide as f32);
+    });
+    values
 }
 
 impl<'a, T: Axes> Loss<'a, T> {
     fn new(
-        values: Cow<'a, [T]>,
-        z: &Matrix,
+        values: Values<'a, T>,
+        z: &Table,
         order: Option<Vec<usize>>,
         folds: Vec<usize>,
         classes: usize,
@@ -161,7 +193,10 @@ impl<'a, T: Axes> Loss<'a, T> {
     }
 
     /// The loss at each of these points; those of one frame stand together.
-    pub(super) fn evaluate(&self, asked: &[Ask<'_, T>]) -> Vec<Told> {
+    ///
+    /// # Errors
+    /// Those of reading rows from disk.
+    pub(super) fn evaluate(&self, asked: &[Ask<'_, T>]) -> Result<Vec<Told>> {
         let groups: Vec<&[Ask<'_, T>]> = asked
             .chunk_by(|a, b| std::ptr::eq(a.frame, b.frame))
             .collect();
@@ -178,7 +213,7 @@ impl<'a, T: Axes> Loss<'a, T> {
             .tasks
             .par_iter()
             .map(|(rows, fold)| self.sum_rows(rows.clone(), *fold, &weights, &intercepts, asked))
-            .collect();
+            .collect::<Result<_>>()?;
         let mut before = 0;
         let firsts = groups.iter().map(|group| {
             let first = before;
@@ -191,7 +226,7 @@ impl<'a, T: Axes> Loss<'a, T> {
             .zip(&firsts)
             .map(|(group, first)| self.told(group, *first, &parts))
             .collect();
-        told.into_iter().flatten().collect()
+        Ok(told.into_iter().flatten().collect())
     }
 
     /// The weights of the fits of one frame on the shared features, and the intercepts that go with them.
@@ -241,7 +276,7 @@ impl<'a, T: Axes> Loss<'a, T> {
         weights: &[T],
         intercepts: &[T],
         asked: &[Ask<'_, T>],
-    ) -> Sums<T> {
+    ) -> Result<Sums<T>> {
         let (d, outputs, columns) = (self.features, self.outputs, intercepts.len());
         let w = MatRef::from_column_major_slice(weights, d, columns);
         let mut sums = Sums::new(d, columns, asked.len());
@@ -254,8 +289,8 @@ impl<'a, T: Axes> Loss<'a, T> {
         for start in rows.clone().step_by(BLOCK) {
             let block = start..rows.end.min(start + BLOCK);
             let n = block.len();
-            let z = &self.values[block.start * d..block.end * d];
-            let z = MatRef::from_row_major_slice(z, n, d);
+            let values = self.values.block(&block, d)?;
+            let z = MatRef::from_row_major_slice(&values, n, d);
             let scores = &mut scores[..n * columns];
             let out = MatMut::from_column_major_slice_mut(&mut *scores, n, columns);
             T::product(out, Accum::Replace, z, w);
@@ -280,7 +315,7 @@ impl<'a, T: Axes> Loss<'a, T> {
                 T::product(gradient, Accum::Add, z.transpose(), residuals);
             }
         }
-        sums
+        Ok(sums)
     }
 
     /// What the sums over all tasks, in the order of the rows, say of the fits of one frame, of which the first one is number `first`.
@@ -414,15 +449,16 @@ mod tests {
         ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let z = noise(n, d, &mut rng);
+            let table = Table::from(z.clone());
             let labels: Vec<usize> = (0..n).map(|_| rng.random_range(0..classes)).collect();
-            let frame = Frame::whole(&z).unwrap();
-            let loss = Loss::exact(&z, classes);
+            let frame = Frame::whole(&table).unwrap();
+            let loss = Loss::exact(&table, classes);
             let targets = loss.targets(&labels);
             let unknowns = (frame.axes() + 1) * loss.outputs();
             let point: Vec<f64> = (0..unknowns).map(|_| rng.random_range(-1.0..1.0)).collect();
             let at = |point: &[f64]| {
                 let ask = Ask { point, frame: &frame, targets: &targets, lambda };
-                loss.evaluate(&[ask, ask]).pop().unwrap()
+                loss.evaluate(&[ask, ask]).unwrap().pop().unwrap()
             };
             for (k, exact) in at(&point).gradient.iter().enumerate() {
                 let moved = |by: f64| {
@@ -440,11 +476,12 @@ mod tests {
         fn folds_are_left_out_and_counted(n in 12usize..700, d in 1usize..20, classes in 2usize..4, seed in 0u64..1000) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let z = noise(n, d, &mut rng);
+            let table = Table::from(z.clone());
             let labels: Vec<usize> = (0..n).map(|_| rng.random_range(0..classes)).collect();
             let folds: Vec<Vec<usize>> = (0..3).map(|f| (0..n).filter(|i| (i / 2) % 3 == f).collect()).collect();
-            let whole = Frame::whole(&z).unwrap();
-            let frames = whole.outside(&z, &folds).unwrap();
-            let loss = Loss::fast(&z, &folds, classes);
+            let whole = Frame::whole(&table).unwrap();
+            let frames = whole.outside(&table, &folds).unwrap();
+            let loss = Loss::fast(&table, &folds, classes).unwrap();
             let targets = loss.targets(&labels);
             let points: Vec<Vec<f64>> = frames.iter().map(|frame| {
                 (0..(frame.axes() + 1) * loss.outputs()).map(|_| rng.random_range(-1.0..1.0)).collect()
@@ -452,16 +489,16 @@ mod tests {
             let asked: Vec<Ask<'_, f32>> = frames.iter().zip(&points).map(|(frame, point)| {
                 Ask { point, frame, targets: &targets, lambda: 0.1 }
             }).collect();
-            for (fold, told) in loss.evaluate(&asked).into_iter().enumerate() {
+            for (fold, told) in loss.evaluate(&asked).unwrap().into_iter().enumerate() {
                 let kept = super::super::frame::complement(n, &folds[fold]);
                 let rows = z.select(&kept);
                 let own = super::super::standardize::Standardizer::fit(&rows);
-                let rows = own.apply_to(rows).unwrap();
-                let alone = Loss::exact(&rows, classes);
+                let rows_table = Table::from(own.apply_to(rows).unwrap());
+                let alone = Loss::exact(&rows_table, classes);
                 let kept: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
-                let frame = Frame { basis: frames[fold].basis.clone(), ..Frame::whole(&rows).unwrap() };
+                let frame = Frame { basis: frames[fold].basis.clone(), ..Frame::whole(&rows_table).unwrap() };
                 let ask = Ask { point: &points[fold], frame: &frame, targets: &alone.targets(&kept), lambda: 0.1 };
-                let expected = alone.evaluate(&[ask]).pop().unwrap();
+                let expected = alone.evaluate(&[ask]).unwrap().pop().unwrap();
                 prop_assert!((told.value - expected.value).abs() < 2e-5 * expected.value, "{} {}", told.value, expected.value);
                 for (a, b) in told.gradient.iter().zip(&expected.gradient) {
                     prop_assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b}");
@@ -470,8 +507,8 @@ mod tests {
                 let axes = frame.axes();
                 let along = Matrix::from_fn(axes, loss.outputs(), |j, k| points[fold][k * axes + j]);
                 let intercepts = &points[fold][axes * loss.outputs()..];
-                let scores = super::super::logistic::decide(&held, &frame.weights(&along).unwrap(), intercepts).unwrap();
-                let said = super::super::logistic::classes(&scores);
+                let scores = super::super::scores::decide(&held, &frame.weights(&along).unwrap(), intercepts).unwrap();
+                let said = super::super::scores::classes(&scores);
                 let right = said.iter().zip(&folds[fold]).filter(|(c, row)| **c == labels[**row]).count() as f64;
                 prop_assert!((told.right - right).abs() <= 1.0, "{} {right}", told.right);
             }
@@ -480,9 +517,9 @@ mod tests {
 
     #[test]
     fn a_probe_that_knows_nothing_loses_the_log_of_the_number_of_classes() {
-        let z = Matrix::from_fn(10, 2, |i, j| (i * 3 + j) as f64);
+        let table = Table::from(Matrix::from_fn(10, 2, |i, j| (i * 3 + j) as f64));
         let labels: Vec<usize> = (0..10).map(|i| i % 5).collect();
-        let (loss, frame) = (Loss::exact(&z, 5), Frame::whole(&z).unwrap());
+        let (loss, frame) = (Loss::exact(&table, 5), Frame::whole(&table).unwrap());
         let targets = loss.targets(&labels);
         let point = vec![0.0; (frame.axes() + 1) * 5];
         let ask = Ask {
@@ -491,6 +528,6 @@ mod tests {
             targets: &targets,
             lambda: 0.1,
         };
-        assert!((loss.evaluate(&[ask])[0].value - 5f64.ln()).abs() < 1e-14);
+        assert!((loss.evaluate(&[ask]).unwrap()[0].value - 5f64.ln()).abs() < 1e-14);
     }
 }

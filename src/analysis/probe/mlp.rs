@@ -2,7 +2,7 @@
 
 use super::adam::Adam;
 use super::direct::Fitting;
-use super::logistic::probabilities;
+use super::scores::probabilities;
 use crate::analysis::matrix::Matrix;
 use crate::error::Result;
 use crate::text::split::folds;
@@ -94,7 +94,7 @@ impl Mlp {
     }
 
     fn hidden(&self, z: &Matrix) -> Result<Matrix> {
-        let mut hidden = super::logistic::decide(z, &self.first, &self.bias.0)?;
+        let mut hidden = super::scores::decide(z, &self.first, &self.bias.0)?;
         hidden
             .as_mut_slice()
             .iter_mut()
@@ -116,7 +116,7 @@ impl Mlp {
 
     /// One score a class.
     fn decide(&self, z: &Matrix) -> Result<Matrix> {
-        super::logistic::decide(&self.hidden(z)?, &self.second, &self.bias.1)
+        super::scores::decide(&self.hidden(z)?, &self.second, &self.bias.1)
     }
 
     fn loss(&self, z: &Matrix, truth: &[usize]) -> Result<f64> {
@@ -132,11 +132,7 @@ impl Mlp {
     fn slopes(&self, z: &Matrix, truth: &[usize], lambda: f64) -> Result<[Vec<f64>; 4]> {
         let n = truth.len() as f64;
         let hidden = self.hidden(z)?;
-        let mut error = probabilities(&super::logistic::decide(
-            &hidden,
-            &self.second,
-            &self.bias.1,
-        )?);
+        let mut error = probabilities(&super::scores::decide(&hidden, &self.second, &self.bias.1)?);
         for (row, class) in truth.iter().enumerate() {
             error.row_mut(row)[*class] -= 1.0;
         }

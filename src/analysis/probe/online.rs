@@ -1,11 +1,13 @@
 //! Online codelength: what the labels cost to send, given the activations (Voita & Titov 2020).
 
 use super::data::ClassTask;
-use super::logistic::{Problem, Solution, decide, probabilities};
+use super::logistic::{Problem, Solution};
 use super::result::Codelength;
+use super::scores::{decide, probabilities};
 use super::shuffle::shuffled_rows;
 use super::standardize::Standardizer;
 use super::sweep::Layer;
+use super::table::Table;
 use crate::analysis::matrix::Matrix;
 use crate::error::Result;
 use rand::SeedableRng;
@@ -26,7 +28,11 @@ pub(super) fn codelength(
     task: &ClassTask,
     lambda: f64,
 ) -> Result<Option<Codelength>> {
-    let (n, classes) = (layer.train.rows(), task.names.len());
+    // It trains on half of the rows, which are too many where they lie on disk.
+    let Table::Here(train) = &layer.train else {
+        return Ok(None);
+    };
+    let (n, classes) = (train.rows(), task.names.len());
     let mut order: Vec<usize> = (0..n).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(layer.params.seed);
     rng.set_stream(STREAM);
@@ -50,7 +56,7 @@ pub(super) fn codelength(
         .par_iter()
         .map(|(known, end)| {
             let (known, next) = (&order[..*known], &order[*known..*end]);
-            portion(layer, classes, known, next, labels, lambda)
+            portion(layer, train, classes, known, next, labels, lambda)
         })
         .collect::<Result<_>>()?;
     let uniform = |rows: usize| rows as f64 * (classes as f64).log2();
@@ -68,17 +74,19 @@ pub(super) fn codelength(
 /// What the labels of the `next` rows cost with a probe of the `known` ones, in bits, for each label vector.
 fn portion(
     layer: &Layer<'_>,
+    train: &Matrix,
     classes: usize,
     known: &[usize],
     next: &[usize],
     labels: [&[usize]; 2],
     lambda: f64,
 ) -> Result<[f64; 2]> {
-    let rows = layer.train.select(known);
+    let rows = train.select(known);
     let standardizer = Standardizer::fit(&rows);
     let z = standardizer.apply_to(rows)?;
-    let test = standardizer.apply_to(layer.train.select(next))?;
+    let test = standardizer.apply_to(train.select(next))?;
     let own = labels.map(|labels| known.iter().map(|row| labels[*row]).collect::<Vec<_>>());
+    let z = z.into();
     let problem = Problem::new(&z, classes)?;
     let fits = problem.solve(
         &[(&own[0], lambda), (&own[1], lambda)],

@@ -3,6 +3,7 @@
 use super::frame::Frame;
 use super::loss::{Ask, Axes, Loss, Targets};
 use super::solver::{Convergence, Lbfgs, Settings};
+use crate::error::Result;
 use rayon::prelude::*;
 
 /// Columns that are solved together at most: enough for a product to be fast, few enough for memory not to grow with the number of fits.
@@ -37,12 +38,15 @@ pub(super) struct Walked {
 }
 
 /// Walks all paths. Each pass over the rows serves all fits that are at work; where one ends, the next one begins.
+///
+/// # Errors
+/// Those of reading rows.
 pub(super) fn walk<T: Axes>(
     loss: &Loss<'_, T>,
     jobs: &[Job<'_, T>],
     tolerance: f64,
     max_iterations: usize,
-) -> Vec<Walked> {
+) -> Result<Vec<Walked>> {
     let settings = Settings {
         tolerance,
         max_iterations,
@@ -62,7 +66,7 @@ pub(super) fn walk<T: Axes>(
         // Fits of one frame side by side.
         running.sort_by_key(|walk| (std::ptr::from_ref(walk.job.frame) as usize, walk.number));
         let asked: Vec<Ask<'_, T>> = running.iter().map(Walk::ask).collect();
-        let told = loss.evaluate(&asked);
+        let told = loss.evaluate(&asked)?;
         running
             .par_iter_mut()
             .zip(told)
@@ -73,7 +77,7 @@ pub(super) fn walk<T: Axes>(
         walked.extend(done.into_iter().map(Walk::end));
     }
     walked.sort_by_key(|(number, _)| *number);
-    walked.into_iter().map(|(_, walked)| walked).collect()
+    Ok(walked.into_iter().map(|(_, walked)| walked).collect())
 }
 
 /// A path at work.

@@ -1,6 +1,6 @@
 //! A trained linear probe as data: what it reads, in which coordinates, and what its outputs are called.
 
-use super::logistic::{decide, probabilities};
+use super::scores::{decide, probabilities};
 use super::standardize::Standardizer;
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};

@@ -1,9 +1,9 @@
 //! The ridge probe of a layer, with its controls.
 
-use super::choose::Choice;
+use super::choose::{Choice, Search};
 use super::data::NumberTask;
 use super::gram::Gram;
-use super::logistic::decide;
+use super::merged;
 use super::params::Kind;
 use super::readout::Link;
 use super::result::{Controls, LayerResult, Metrics, Predictions};
@@ -11,6 +11,7 @@ use super::ridge;
 use super::rival::Contest;
 use super::shuffle::shuffled_rows;
 use super::sweep::Layer;
+use super::table::Table;
 use crate::analysis::matrix::Matrix;
 use crate::analysis::metrics::{Spearman, Spread, great_circle_km, mean_absolute_error, r2};
 use crate::error::{Error, Result};
@@ -20,22 +21,22 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
     let search = params.search();
     let choice = match search.is_open() || params.inner_folds {
         false => Choice::given(search.largest()),
-        true => match search.ridge(&layer.train, task, groups) {
+        true => match chosen(layer, &search, task) {
             Err(_) if !search.is_open() => Choice::given(search.largest()),
             choice => choice?,
         },
     };
     let n = layer.train.rows();
-    let factor = Gram::of(&layer.train).factor(n as f64 * choice.lambda)?;
+    let factor = Gram::of(&layer.train)?.factor(n as f64 * choice.lambda)?;
     let (weights, means) = ridge::solve(&factor, &task.train)?;
-    let predicted = decide(&layer.test, &weights, &means)?;
-    let fitted = decide(&layer.train, &weights, &means)?;
+    let predicted = layer.test.decide(&weights, &means)?;
+    let fitted = layer.train.decide(&weights, &means)?;
     let shuffled = (0..params.shuffles)
         .map(|index| {
             let same = |a: usize, b: usize| task.train.row(a) == task.train.row(b);
             let rows = shuffled_rows(n, groups, same, params.seed, index);
             let (weights, means) = ridge::solve(&factor, &task.train.select(&rows))?;
-            decide(&layer.test, &weights, &means)
+            layer.test.decide(&weights, &means)
         })
         .collect::<Result<Vec<Matrix>>>()?;
     let constant = Matrix::from_fn(task.test.rows(), means.len(), |_, target| means[target]);
@@ -88,6 +89,15 @@ pub(super) fn probe(layer: &Layer<'_>, task: &NumberTask) -> Result<LayerResult>
         },
         draws,
     })
+}
+
+/// λ, by folds of the training rows.
+fn chosen(layer: &Layer<'_>, search: &Search, task: &NumberTask) -> Result<Choice> {
+    let groups = layer.train_groups.as_deref();
+    match &layer.train {
+        Table::Here(z) => search.ridge(z, task, groups),
+        stored => merged::choose_ridge(search, stored, task, groups),
+    }
 }
 
 /// The places of latitude and longitude among the targets, where both are there.

@@ -1,7 +1,7 @@
 //! Ridge regression: a linear probe of numbers, several targets at once.
 
 use super::gram::{Factor, Gram};
-use super::logistic::decide;
+use super::scores::decide;
 use super::standardize::Standardizer;
 use super::{check_lambda, check_rows};
 use crate::analysis::matrix::Matrix;
@@ -38,8 +38,8 @@ impl Ridge {
     pub fn fit(&self, x: &Matrix, y: &Matrix) -> Result<FittedRidge> {
         check_rows(x, y.rows())?;
         let standardizer = Standardizer::fit(x);
-        let z = standardizer.apply(x)?;
-        let factor = Gram::of(&z).factor(z.rows() as f64 * self.0.lambda)?;
+        let z = standardizer.apply(x)?.into();
+        let factor = Gram::of(&z)?.factor(x.rows() as f64 * self.0.lambda)?;
         let (weights, intercepts) = solve(&factor, y)?;
         Ok(FittedRidge::new(standardizer, weights, intercepts))
     }

@@ -16,27 +16,9 @@ pub struct Standardizer {
 impl Standardizer {
     /// Learns mean and scale from the rows of `x`.
     pub fn fit(x: &Matrix) -> Self {
-        let n = x.rows() as f64;
-        let mean = x.column_means();
-        let (mut drift, mut square) = (vec![0.0; x.cols()], vec![0.0; x.cols()]);
-        for row in 0..x.rows() {
-            for (j, v) in x.row(row).iter().enumerate() {
-                let deviation = v - mean[j];
-                drift[j] += deviation;
-                square[j] += deviation * deviation;
-            }
-        }
-        let scale = (0..x.cols())
-            .map(|j| {
-                // Subtracting the mean's own rounding error (Chan, Golub & LeVeque 1983) keeps a constant feature constant.
-                let variance = (square[j] - drift[j] * drift[j] / n) / n;
-                match varies(variance, mean[j], n) {
-                    true => variance.sqrt(),
-                    false => 1.0,
-                }
-            })
-            .collect();
-        Self { mean, scale }
+        let mut deviations = Deviations::new(x.column_means());
+        (0..x.rows()).for_each(|row| deviations.add(x.row(row)));
+        deviations.standardizer(x.rows())
     }
 
     /// The map with this mean and scale of each feature.
@@ -106,6 +88,52 @@ impl Standardizer {
             })
             .collect();
         (raw, intercepts)
+    }
+}
+
+/// What the features of rows deviate from their means by, added up row by row.
+pub(super) struct Deviations {
+    mean: Vec<f64>,
+    drift: Vec<f64>,
+    square: Vec<f64>,
+}
+
+impl Deviations {
+    /// Of rows with these means.
+    pub(super) fn new(mean: Vec<f64>) -> Self {
+        let zeros = vec![0.0; mean.len()];
+        Self {
+            drift: zeros.clone(),
+            square: zeros,
+            mean,
+        }
+    }
+
+    /// One row.
+    pub(super) fn add(&mut self, row: &[f64]) {
+        for (j, v) in row.iter().enumerate() {
+            let deviation = v - self.mean[j];
+            self.drift[j] += deviation;
+            self.square[j] += deviation * deviation;
+        }
+    }
+
+    /// The map of so many rows.
+    pub(super) fn standardizer(self, rows: usize) -> Standardizer {
+        let n = rows as f64;
+        let sums = self.drift.iter().zip(&self.square).zip(&self.mean);
+        let scale = sums.map(|((drift, square), mean)| {
+            // Subtracting the mean's own rounding error (Chan, Golub & LeVeque 1983) keeps a constant feature constant.
+            let variance = (square - drift * drift / n) / n;
+            match varies(variance, *mean, n) {
+                true => variance.sqrt(),
+                false => 1.0,
+            }
+        });
+        Standardizer {
+            scale: scale.collect(),
+            mean: self.mean,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sums over rows of classes: all that the closed-form kinds need to know of the rows.
 
-use super::gram::{cholesky, solve_factored};
+use super::gram::{cholesky, singular, solve_factored};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -22,17 +22,24 @@ impl ClassSums {
     /// # Errors
     /// [`Error::BadParameter`] if there is not one label for each row, or a label is not below `classes`.
     pub fn of(x: &Matrix, labels: &[usize], classes: usize) -> Result<Self> {
-        Self::with_products(&Arc::new(x.gram()), x, labels, classes)
+        let mut sums = Self::empty(&Arc::new(x.gram()), classes);
+        sums.add_rows(x, labels)?;
+        Ok(sums)
     }
 
-    /// The same for rows whose products are known, under other labels.
-    pub(super) fn with_products(
-        products: &Arc<Matrix>,
-        x: &Matrix,
-        labels: &[usize],
-        classes: usize,
-    ) -> Result<Self> {
+    /// No row yet, of rows whose products are known.
+    pub(super) fn empty(products: &Arc<Matrix>, classes: usize) -> Self {
+        Self {
+            counts: vec![0.0; classes],
+            sums: Matrix::zeros(classes, products.cols()),
+            products: Arc::clone(products),
+        }
+    }
+
+    /// Adds rows with their labels; their products are known.
+    pub(super) fn add_rows(&mut self, x: &Matrix, labels: &[usize]) -> Result<()> {
         super::check_rows(x, labels.len())?;
+        let classes = self.counts.len();
         if let Some(label) = labels.iter().find(|label| **label >= classes) {
             return Err(Error::BadParameter {
                 name: "labels",
@@ -40,18 +47,40 @@ impl ClassSums {
                 problem: format!("there are {classes} classes, counted from 0"),
             });
         }
-        let mut counts = vec![0.0; classes];
-        let mut sums = Matrix::zeros(classes, x.cols());
         for (row, &class) in labels.iter().enumerate() {
-            counts[class] += 1.0;
-            let pairs = sums.row_mut(class).iter_mut().zip(x.row(row));
+            self.counts[class] += 1.0;
+            let pairs = self.sums.row_mut(class).iter_mut().zip(x.row(row));
             pairs.for_each(|(sum, value)| *sum += value);
         }
-        Ok(Self {
-            counts,
-            sums,
-            products: Arc::clone(products),
-        })
+        Ok(())
+    }
+
+    /// Mean and population deviation of each feature over all classes.
+    pub(super) fn mean_and_scale(&self) -> (Vec<f64>, Vec<f64>) {
+        let n = self.rows();
+        let sum = |j: usize| {
+            (0..self.sums.rows())
+                .map(|k| self.sums.at(k, j))
+                .sum::<f64>()
+        };
+        let mean: Vec<f64> = (0..self.sums.cols()).map(|j| sum(j) / n).collect();
+        let scale = scale_of(&self.products, &mean, n);
+        (mean, scale)
+    }
+
+    /// The sums of the same rows, of features less this mean (that of all rows) and divided by this scale.
+    pub(super) fn standardized(&self, mean: &[f64], scale: &[f64]) -> Self {
+        let n = self.rows();
+        let (products, sums) = (&self.products, &self.sums);
+        Self {
+            counts: self.counts.clone(),
+            sums: Matrix::from_fn(sums.rows(), sums.cols(), |k, j| {
+                (sums.at(k, j) - self.counts[k] * mean[j]) / scale[j]
+            }),
+            products: Arc::new(Matrix::from_fn(products.rows(), products.cols(), |i, j| {
+                (products.at(i, j) - n * mean[i] * mean[j]) / (scale[i] * scale[j])
+            })),
+        }
     }
 
     /// The sums of these rows and those.
@@ -107,13 +136,22 @@ impl ClassSums {
     pub(super) fn whitened(&self, v: &Matrix, lambda: f64) -> Result<Matrix> {
         let mut lower = self.within().view().to_owned();
         (0..lower.nrows()).for_each(|i| lower[(i, i)] += lambda);
-        let lower = cholesky(lower).ok_or_else(|| Error::BadParameter {
-            name: "lambda",
-            value: format!("{lambda:e}"),
-            problem: "the penalty is too small for these features, which depend on each other; give a larger one".to_owned(),
-        })?;
+        let lower = cholesky(lower).ok_or_else(|| singular(lambda))?;
         Ok(solve_factored(&lower, v))
     }
+}
+
+/// The population deviation of features that are about standard, from their products; 1 for one that does not vary, which gets no weight.
+pub(super) fn scale_of(products: &Matrix, mean: &[f64], n: f64) -> Vec<f64> {
+    let each = mean.iter().enumerate().map(|(j, mean)| {
+        let square = products.at(j, j) / n;
+        let variance = square - mean * mean;
+        match variance > 1e-13 * (1.0 + square) {
+            true => variance.sqrt(),
+            false => 1.0,
+        }
+    });
+    each.collect()
 }
 
 #[cfg(test)]

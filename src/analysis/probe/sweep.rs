@@ -7,6 +7,7 @@ use super::readout::{Link, Readout};
 use super::result::{LayerResult, Metrics};
 use super::rival::Rival;
 use super::standardize::Standardizer;
+use super::table::{LayerRows, Table, standardized};
 use super::{classify, direct, regress};
 use crate::analysis::inference::Estimate;
 use crate::analysis::matrix::Matrix;
@@ -96,6 +97,14 @@ impl<'a> Probing<'a> {
     /// learned: one class only, a class among the test rows that no training row has, a constant or non-finite target; and for a kind
     /// without the companions that it needs.
     pub fn layer(&self, point: &str, x: &Matrix) -> Result<LayerResult> {
+        self.layer_of(point, LayerRows::Here(x))
+    }
+
+    /// The same of rows that may lie on disk.
+    ///
+    /// # Errors
+    /// As [`Probing::layer`], [`Error::BadParameter`] for kinds that need all rows in memory, and [`Error::Io`].
+    pub fn layer_of(&self, point: &str, x: LayerRows<'_>) -> Result<LayerResult> {
         let (params, split) = (self.params, self.split);
         params.check()?;
         check_shapes(x.rows(), self.labels, split, self.groups)?;
@@ -151,8 +160,8 @@ pub(super) struct Layer<'a> {
     pub(super) point: &'a str,
     pub(super) params: &'a SweepParams,
     pub(super) rivals: &'a [Rival],
-    pub(super) train: Matrix,
-    pub(super) test: Matrix,
+    pub(super) train: Table,
+    pub(super) test: Table,
     pub(super) train_groups: Option<Vec<usize>>,
     test_groups: Option<Vec<usize>>,
     types: Option<(Vec<usize>, Vec<usize>)>,
@@ -160,18 +169,17 @@ pub(super) struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    fn new(point: &'a str, x: &Matrix, probing: &Probing<'a>) -> Result<Self> {
+    fn new(point: &'a str, x: LayerRows<'_>, probing: &Probing<'a>) -> Result<Self> {
         let split = probing.split;
-        let train = x.select(&split.train);
-        let standardizer = Standardizer::fit(&train);
+        let (train, test, standardizer) = standardized(x, &split.train, &split.test)?;
         let pick = |rows: &[usize], of: &[usize]| rows.iter().map(|row| of[*row]).collect();
         let groups = |rows: &[usize]| probing.groups.map(|g| pick(rows, g));
         Ok(Self {
             point,
             params: probing.params,
             rivals: probing.rivals,
-            train: standardizer.apply_to(train)?,
-            test: standardizer.apply_to(x.select(&split.test))?,
+            train,
+            test,
             train_groups: groups(&split.train),
             test_groups: groups(&split.test),
             types: probing

@@ -1,8 +1,8 @@
 //! Scores of a trained probe on rows of another kind than it was trained on.
 
 use super::Labels;
-use super::logistic::classes;
 use super::readout::{Link, Readout};
+use super::scores::classes;
 use crate::analysis::inference::{Bootstrap, Estimate};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::metrics::{Confusion, r2};

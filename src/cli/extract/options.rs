@@ -3,7 +3,7 @@
 use crate::store::{Budget, Part};
 
 /// `1GiB`, `512MiB`, `2GB`, or a number of bytes.
-pub(super) fn memory(text: &str) -> Result<Budget, String> {
+pub(in crate::cli) fn memory(text: &str) -> Result<Budget, String> {
     let units: [(&str, usize); 7] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

@@ -97,7 +97,17 @@ impl Controls {
             embedding: args.wants(ControlArg::Embedding),
             random: None,
         };
-        if args.wants(ControlArg::RandomWeights) {
+        if plan.from_disk {
+            let why = "the layers are read from disk (--memory)";
+            for (control, asked) in [
+                ("random_weights", args.wants(ControlArg::RandomWeights)),
+                ("codelength", args.wants(ControlArg::Codelength)),
+            ] {
+                if asked {
+                    controls.skip(control, why.to_owned());
+                }
+            }
+        } else if args.wants(ControlArg::RandomWeights) {
             let asked = args.controls.is_some();
             match RandomRows::extract(rows, row_args, &plan.labels, plan.params.seed, asked)? {
                 Ok(random) => controls.random = Some(random),

@@ -1,5 +1,6 @@
 //! What the rows of a probe are: the texts of a run, or their tokens, words or spans.
 
+mod held;
 mod part;
 
 use crate::analysis::matrix::Matrix;
@@ -10,6 +11,7 @@ use crate::store::{Manifest, Pool, Run};
 use crate::text::dataset::Values;
 use crate::text::words::Subwords;
 use clap::ValueEnum;
+pub(in crate::cli) use held::Held;
 use part::Part;
 use std::path::{Path, PathBuf};
 
@@ -264,7 +266,7 @@ impl Rows {
         self.run().unit_names(point, self.per_head)
     }
 
-    /// The rows at a hook point; with `--per-head`, a matrix for each of its heads.
+    /// The rows at a hook point in memory; with `--per-head`, a matrix for each of its heads.
     pub(in crate::cli) fn matrices(&self, point: &str) -> Result<Vec<(String, Matrix)>> {
         let mut all: Vec<(String, usize, Vec<f32>)> = Vec::new();
         for part in &self.parts {

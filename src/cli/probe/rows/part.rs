@@ -350,6 +350,16 @@ impl Part {
         self.run.unit_vectors(point, &self.units, per_head)
     }
 
+    /// Calls `take` with the vector of each row and the number of its head.
+    pub(super) fn each_vector(
+        &self,
+        point: &str,
+        per_head: bool,
+        take: impl FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        self.run.each_unit(point, &self.units, per_head, take)
+    }
+
     fn bad_cell(&self, row: usize, column: &str, problem: String) -> Error {
         Error::BadCell {
             path: PathBuf::from(&self.run.manifest().plan.data.name),
