@@ -17,6 +17,59 @@ fn accuracies(report: &Value) -> Vec<f64> {
         .collect()
 }
 
+/// A layer that is larger than `--memory` is read from disk, and gives the same probe.
+#[test]
+fn layers_larger_than_memory_are_read_from_disk() {
+    let desk = tempfile::tempdir().unwrap();
+    let desk = desk.path();
+    let data = root().join("datasets/truth.csv");
+    plumb_ok(
+        desk,
+        &format!(
+            "extract --model builtin --data {} --points blocks.2.resid_post --out run",
+            data.display()
+        ),
+    );
+    let probe = |arguments: &str| {
+        let command = format!(
+            "probe run --label label --unit token --split-column split --shuffles 2 --json {arguments}"
+        );
+        json(&plumb_ok(desk, &command))
+    };
+    for kind in ["logistic --lambda 0.1", "lda"] {
+        let small = probe(&format!("--kind {kind} --memory 16MiB --out small --force"));
+        let large = probe(&format!(
+            "--kind {kind} --controls none --out large --force"
+        ));
+        let (a, b) = (&small["layers"][0], &large["layers"][0]);
+        for field in ["metrics", "lambda", "inner_score", "train_score", "n_train"] {
+            assert_eq!(a[field], b[field], "{kind}: {field}");
+        }
+        assert_eq!(a["controls"]["shuffled"], b["controls"]["shuffled"]);
+        let skipped = small["not_run"].as_array().unwrap().iter();
+        let why = skipped.filter(|n| n["control"] == "random_weights");
+        assert!(
+            why.clone()
+                .all(|n| n["why"].as_str().unwrap().contains("from disk"))
+        );
+        assert_eq!(why.count(), 1);
+    }
+    let names = std::fs::read_dir(desk.join("run")).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(
+        names
+            .into_iter()
+            .all(|n| n == "manifest.json" || n.ends_with(".parquet"))
+    );
+    for arguments in ["--kind k-sparse", "--learning-curve"] {
+        let refused = plumb_refuses(
+            desk,
+            &format!("probe run --label label --unit token --memory 16MiB {arguments}"),
+        );
+        assert!(refused.contains("give a larger --memory"), "{refused}");
+    }
+}
+
 #[test]
 fn parts_of_speech_in_minilm_are_what_scikit_learn_finds() {
     let Some((shared, model)) = shared().zip(minilm()) else {
