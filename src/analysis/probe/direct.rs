@@ -4,26 +4,21 @@ use super::ccs::{self, STARTS};
 use super::choose::Choice;
 use super::companions::Companions;
 use super::data::ClassTask;
-use super::frame::complement;
+use super::held_out::{PENALTY, choose, given_penalty, inner_score};
 use super::judge::{hits, judge, mean, right};
 use super::logistic::LogisticParams;
 use super::mlp::Mlp;
-use super::params::{Kind, Lambda};
+use super::params::Kind;
 use super::readout::Link;
 use super::result::LayerResult;
 use super::scores::{classes, decide};
 use super::shuffle::shuffled_rows;
-use super::standardize::Standardizer;
-use super::sums::ClassSums;
 use super::sweep::Layer;
-use super::table::Table;
-use super::{k_sparse, lat, lda, mass_mean, merged, ttpd};
+use super::{k_sparse, lat, merged, ttpd};
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::text::split::{Split, folds};
+use crate::text::split::Split;
 
-/// The penalty of kinds that do not choose theirs.
-const PENALTY: f64 = 0.01;
 /// Shuffles of the MLP: each costs as much as a whole layer of another kind.
 const MLP_SHUFFLES: usize = 2;
 
@@ -105,14 +100,14 @@ pub(super) fn calibrated(z: &Matrix, direction: Matrix, labels: &[usize]) -> Res
 }
 
 /// A fitted probe of some kind.
-enum Fitted {
+pub(super) enum Fitted {
     /// With what a CCS probe's score is off by for the sides of a pair.
     Linear(Linear, f64),
     Mlp(Mlp),
 }
 
 impl Fitted {
-    fn scores(&self, z: &Matrix, sides: &[f64]) -> Result<Matrix> {
+    pub(super) fn scores(&self, z: &Matrix, sides: &[f64]) -> Result<Matrix> {
         match self {
             Fitted::Mlp(net) => net.scores(z),
             Fitted::Linear(linear, shift) => {
@@ -127,7 +122,7 @@ impl Fitted {
 }
 
 /// Probes of these label vectors, the first of which is the true one. What does not depend on labels is done once.
-fn fit_all(
+pub(super) fn fit_all(
     kind: Kind,
     on: &Fitting<'_>,
     labels: &[&[usize]],
@@ -267,7 +262,7 @@ fn by_rows(
     let (train, test) = (companions.of(&split.train), companions.of(&split.test));
     let (train_sides, test_sides) = (train.sides(split.train.len()), test.sides(split.test.len()));
     let sided = train.sided_pairs();
-    let choice = choose(layer, task)?;
+    let lambda = given_penalty(params).unwrap_or(PENALTY);
     let on = Fitting {
         z,
         scale: layer.standardizer().scale(),
@@ -279,9 +274,13 @@ fn by_rows(
         sided: &sided,
         sides: Some(&train_sides),
         polarity: train.polarity.as_deref(),
-        lambda: choice.lambda,
+        lambda,
         seed: params.seed,
         k: params.k,
+    };
+    let choice = Choice {
+        inner: inner_score(layer, task, (companions, split), &on)?,
+        ..Choice::given(lambda)
     };
     let shuffled = shuffles(layer, task);
     let labels: Vec<&[usize]> = std::iter::once(&task.train)
@@ -341,68 +340,4 @@ fn spread(starts: &[f64]) -> String {
         "{} random starts of CCS end at accuracies from {least:.3} to {most:.3}; that of the lowest loss counts",
         starts.len()
     )
-}
-
-/// The penalty: of LDA and the whitened mass mean the one with the most held-out rows right (the largest of equals); other kinds have little
-/// use for a choice.
-fn choose(layer: &Layer<'_>, task: &ClassTask) -> Result<Choice> {
-    let params = layer.params;
-    let (grid, parts) = match (&params.lambda, params.kind) {
-        (Lambda::Fixed(lambda), _) => return Ok(Choice::given(*lambda)),
-        (_, Kind::MassMean | Kind::Lat) => return Ok(Choice::given(0.0)),
-        (Lambda::Choose { grid, folds }, Kind::Lda | Kind::MassMeanWhitened) => (grid, *folds),
-        _ => return Ok(Choice::given(PENALTY)),
-    };
-    let groups = layer.train_groups.as_deref();
-    let parts = folds(&task.train, groups, parts, params.seed)
-        .map_err(|e| e.named(&task.column, |class| task.names[class].clone()))?;
-    let labels = (&task.train[..], task.names.len());
-    let right = match &layer.train {
-        Table::Here(z) => right_outside(params.kind, z, labels, &parts, grid)?,
-        stored => merged::right_outside(params.kind, stored, labels, &parts, grid)?,
-    };
-    let best = (0..grid.len()).max_by(|a, b| {
-        right[*a]
-            .total_cmp(&right[*b])
-            .then(grid[*a].total_cmp(&grid[*b]))
-    });
-    Ok(Choice {
-        inner: best.map(|best| right[best] / task.train.len() as f64),
-        ..Choice::given(best.map_or(PENALTY, |best| grid[best]))
-    })
-}
-
-/// For each penalty, the held-out rows that come out right, over all folds together.
-fn right_outside(
-    kind: Kind,
-    z: &Matrix,
-    (labels, outputs): (&[usize], usize),
-    folds: &[Vec<usize>],
-    grid: &[f64],
-) -> Result<Vec<f64>> {
-    let mut right = vec![0.0; grid.len()];
-    for held_out in folds {
-        let kept = complement(labels.len(), held_out);
-        let part = z.select(&kept);
-        let standardizer = Standardizer::fit(&part);
-        let (part, held) = (
-            standardizer.apply_to(part)?,
-            standardizer.apply_to(z.select(held_out))?,
-        );
-        let own: Vec<usize> = kept.iter().map(|row| labels[*row]).collect();
-        let sums = ClassSums::of(&part, &own, outputs)?;
-        for (lambda, right) in grid.iter().zip(&mut right) {
-            let linear = match kind {
-                Kind::Lda => lda::fit(&sums, *lambda)?,
-                _ => mass_mean::fit_whitened(&sums, *lambda)?,
-            };
-            let said = classes(&decide(&held, &linear.weights, &linear.bias)?);
-            let hits = said
-                .iter()
-                .zip(held_out)
-                .filter(|(s, row)| **s == labels[**row]);
-            *right += hits.count() as f64;
-        }
-    }
-    Ok(right)
 }

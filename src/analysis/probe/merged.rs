@@ -41,7 +41,8 @@ pub(super) fn fit(
         .collect()
 }
 
-fn of_sums(kind: Kind, sums: &ClassSums, scale: &[f64], lambda: f64) -> Result<Linear> {
+/// The probe of a kind.
+pub(super) fn of_sums(kind: Kind, sums: &ClassSums, scale: &[f64], lambda: f64) -> Result<Linear> {
     match kind {
         Kind::Lda => lda::fit(sums, lambda),
         Kind::MassMean => mass_mean::fit(sums, scale),
@@ -54,7 +55,7 @@ fn of_sums(kind: Kind, sums: &ClassSums, scale: &[f64], lambda: f64) -> Result<L
 /// # Errors
 /// As [`fit`].
 pub(super) fn right_outside(
-    kind: Kind,
+    (kind, raw): (Kind, &[f64]),
     z: &Table,
     (labels, outputs): (&[usize], usize),
     folds: &[Vec<usize>],
@@ -79,8 +80,9 @@ pub(super) fn right_outside(
             let kept = kept.try_fold(first, |all, own| all.merged(&own))?;
             let (mean, scale) = kept.mean_and_scale();
             let sums = kept.standardized(&mean, &scale);
+            let raw: Vec<f64> = raw.iter().zip(&scale).map(|(a, b)| a * b).collect();
             let fit = |lambda: &f64| {
-                let linear = of_sums(kind, &sums, &scale, *lambda)?;
+                let linear = of_sums(kind, &sums, &raw, *lambda)?;
                 Ok(linear.of_shared_features(&mean, &scale))
             };
             grid.iter().map(fit).collect()

@@ -18,6 +18,7 @@ mod data;
 mod direct;
 mod frame;
 mod gram;
+mod held_out;
 mod judge;
 mod k_sparse;
 mod labels;
@@ -50,6 +51,7 @@ mod sweep;
 mod table;
 mod transfer;
 mod ttpd;
+mod type_majority;
 
 pub use audit::{Audit, AuditInput, SharedColumn, SingleFeature, audit};
 pub use companions::Companions;
@@ -72,6 +74,7 @@ pub use surface::{bag_of_words, length_features};
 pub use sweep::{Probing, probe_layer, probe_layer_with};
 pub use table::LayerRows;
 pub use transfer::score_readout;
+pub use type_majority::type_majority;
 
 use crate::analysis::matrix::Matrix;
 use crate::error::{Error, Result};

@@ -162,7 +162,7 @@ fn mean(of_target: &[Option<f64>]) -> Option<f64> {
 }
 
 /// R² of each target, averaged.
-fn weighted_r2(truth: &Matrix, predicted: &Matrix, weights: &[f64]) -> Option<f64> {
+pub(super) fn weighted_r2(truth: &Matrix, predicted: &Matrix, weights: &[f64]) -> Option<f64> {
     let total: f64 = weights.iter().sum();
     let (mut mean, mut spread, mut missed) = (
         vec![0.0; truth.cols()],

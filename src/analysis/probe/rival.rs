@@ -27,6 +27,18 @@ impl Rival {
     }
 }
 
+impl Rival {
+    /// A control that reads no layer.
+    pub(super) fn scored(name: &str, score: f64, draws: Vec<f64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            point: name.to_owned(),
+            score,
+            draws,
+        }
+    }
+}
+
 /// All controls of one layer.
 pub(super) struct Contest<'a> {
     layer: &'a Layer<'a>,

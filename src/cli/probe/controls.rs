@@ -6,7 +6,7 @@ use super::rows::{RowArgs, Rows};
 use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{
     Audit, AuditInput, Kind, LayerResult, Probing, Rival, SweepParams, audit, bag_of_words,
-    group_ids, length_features, spelled,
+    group_ids, length_features, spelled, type_majority,
 };
 use crate::error::Result;
 use crate::report::probe::{Baseline, NotRun};
@@ -23,7 +23,8 @@ pub(in crate::cli) struct ControlArgs {
     #[arg(long, value_enum, value_name = "C,…", value_delimiter = ',', num_args = 0..)]
     controls: Option<Vec<ControlArg>>,
     /// Column with what a row is about (an entity, a word): its values should not be on both sides of the split, and control tasks (Hewitt &
-    /// Liang 2019) give each a random label; default for the latter: texts that occur more than once
+    /// Liang 2019) give each a random label; default for the latter: the words of rows that are words, tokens or spans, else texts that occur
+    /// more than once
     #[arg(long, value_name = "C")]
     entity: Option<String>,
     /// Column with the template that a text was made from: its values should not be on both sides of the split
@@ -43,6 +44,8 @@ enum ControlArg {
     TextLength,
     /// How often each of the 1,000 most frequent words is in it
     BagOfWords,
+    /// Where rows are words, tokens or spans: the label that the word itself mostly has among the training rows
+    TypeMajority,
     /// What the first block reads
     Embedding,
     /// The same hook point of the same architecture with random weights; by default if it takes less than a minute
@@ -90,7 +93,6 @@ impl Controls {
         let mut controls = Self {
             rivals: Vec::new(),
             audit: audited(args, rows, plan, texts.as_deref(), entity.as_deref())?,
-            // Words and tokens of one text are no type.
             types: entity.or_else(|| repeated(texts.as_deref().filter(|_| whole)?)),
             baselines: Vec::new(),
             not_run: Vec::new(),
@@ -114,36 +116,77 @@ impl Controls {
                 Err(why) => controls.skip("random_weights", why),
             }
         }
-        let Some(texts) = texts.filter(|_| whole) else {
-            for (control, asked) in [
-                ("text_length", args.wants(ControlArg::TextLength)),
-                ("bag_of_words", args.wants(ControlArg::BagOfWords)),
-            ] {
-                if asked {
-                    let why = match whole {
-                        true => "the run does not carry the texts".to_owned(),
-                        false => format!("a row is a {}, not a text", rows.card().unit),
-                    };
-                    controls.skip(control, why);
-                }
-            }
-            controls.expect_embedding(rows);
-            return Ok(controls);
-        };
+        match (whole, texts) {
+            (true, Some(texts)) => controls.of_texts(args, &texts, plan),
+            (true, None) => controls.without_texts(args, "the run does not carry the texts"),
+            (false, _) => match rows.spellings(row_args) {
+                Ok(words) => controls.of_words(args, &words, plan)?,
+                Err(why) => controls.without_texts(args, &why.to_string()),
+            },
+        }
+        controls.expect_embedding(rows);
+        Ok(controls)
+    }
+
+    /// What rows that are texts give away without a model.
+    fn of_texts(&mut self, args: &ControlArgs, texts: &[String], plan: &Plan) {
         if args.wants(ControlArg::TextLength) {
-            controls.rival("text_length", length_features(&texts), plan);
+            self.rival("text_length", length_features(texts), plan);
         }
         if args.wants(ControlArg::BagOfWords) {
-            match bag_of_words(&texts, &plan.task.split.train) {
-                Some((counts, _)) => controls.rival("bag_of_words", counts, plan),
-                None => controls.skip(
+            match bag_of_words(texts, &plan.task.split.train) {
+                Some((counts, _)) => self.rival("bag_of_words", counts, plan),
+                None => self.skip(
                     "bag_of_words",
                     "no word is in two training texts".to_owned(),
                 ),
             }
         }
-        controls.expect_embedding(rows);
-        Ok(controls)
+    }
+
+    /// What words, tokens and spans give away: their length, and which they are. They are the types of control tasks too, unless others are named.
+    fn of_words(&mut self, args: &ControlArgs, words: &[String], plan: &Plan) -> Result<()> {
+        let types = repeated(words);
+        if args.wants(ControlArg::TextLength) {
+            self.rival("text_length", length_features(words), plan);
+        }
+        if args.wants(ControlArg::TypeMajority) {
+            let probing = Probing {
+                groups: plan.task.groups.as_deref(),
+                ..Probing::new(&plan.task.labelled.labels, &plan.task.split, &plan.params)
+            };
+            let found = types.as_ref().map(|types| type_majority(&probing, types));
+            match found.transpose()?.flatten() {
+                Some((rival, metrics, known)) => {
+                    self.rivals.push(rival);
+                    self.baselines.push(Baseline {
+                        control: "type_majority".to_owned(),
+                        n_features: known,
+                        lambda: 0.0,
+                        metrics,
+                    });
+                }
+                None => self.skip(
+                    "type_majority",
+                    "no word is in two training rows".to_owned(),
+                ),
+            }
+        }
+        if self.types.is_none() {
+            self.types = types;
+        }
+        Ok(())
+    }
+
+    fn without_texts(&mut self, args: &ControlArgs, why: &str) {
+        for (control, asked) in [
+            ("text_length", args.wants(ControlArg::TextLength)),
+            ("bag_of_words", args.wants(ControlArg::BagOfWords)),
+        ] {
+            if asked {
+                self.skip(control, why.to_owned());
+            }
+        }
     }
 
     fn expect_embedding(&mut self, rows: &Rows) {

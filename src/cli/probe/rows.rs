@@ -256,6 +256,16 @@ impl Rows {
         Ok(Some(texts.collect()))
     }
 
+    /// The words of rows that are tokens, words or spans, as they stand in their texts.
+    pub(in crate::cli) fn spellings(&self, args: &RowArgs) -> Result<Vec<String>> {
+        let data = [args.data.as_deref(), args.test_data.as_deref()];
+        let parts = self.parts.iter().zip(data);
+        let each: Vec<Vec<String>> = parts
+            .map(|(part, data)| part.spellings(data))
+            .collect::<Result<_>>()?;
+        Ok(each.concat())
+    }
+
     /// The names of the hook points, in order of depth.
     pub(in crate::cli) fn points(&self) -> Vec<String> {
         self.run().point_names()

@@ -350,6 +350,31 @@ impl Part {
         self.run.unit_vectors(point, &self.units, per_head)
     }
 
+    /// What each row spells: the characters from its first token's to its last one's.
+    pub(super) fn spellings(&self, data: Option<&Path>) -> Result<Vec<String>> {
+        let (table, texts) = (self.run.token_rows()?, self.texts(data)?);
+        let mut of_text: Option<(u32, Vec<char>)> = None;
+        let each = self.units.rows.iter().zip(&self.example);
+        let words = each.map(|(rows, example)| {
+            let chars = match of_text.take() {
+                Some((of, chars)) if of == *example => chars,
+                _ => texts
+                    .get(*example as usize)
+                    .map_or_else(Vec::new, |t| t.chars().collect()),
+            };
+            let spans = rows.iter().filter_map(|row| table.spans[*row]);
+            let ends = spans.fold(None, |ends: Option<Place>, (start, end)| match ends {
+                Some((first, last)) => Some((first.min(start), last.max(end))),
+                None => Some((start, end)),
+            });
+            let word = ends.and_then(|(start, end)| chars.get(start as usize..end as usize));
+            let word = word.unwrap_or_default().iter().collect();
+            of_text = Some((*example, chars));
+            word
+        });
+        Ok(words.collect())
+    }
+
     /// Calls `take` with the vector of each row and the number of its head.
     pub(super) fn each_vector(
         &self,
