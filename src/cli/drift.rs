@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::hook::HookSet;
 use crate::model::{LoadedModel, Model, ModelSource, load};
-use crate::report::drift::{DataFile, DriftReport, Source};
+use crate::report::data_file::DataFile;
+use crate::report::drift::{DriftReport, Source};
 use crate::store::Pool;
 use crate::text::dataset::Dataset;
 use crate::text::perturb::{Null, PairColumns, Vocabulary};
@@ -291,8 +292,7 @@ fn measured(args: &Args, path: &Path) -> anyhow::Result<(OpenDelivery, DriftRepo
         compared: inputs.compared(),
         probe: probe.map(|p| p.source),
         paraphrases: paraphrases.as_ref().map(DataFile::of),
-        data: path.display().to_string(),
-        data_sha256: data.sha256().to_owned(),
+        data: DataFile::of(&data),
     };
     let report = DriftReport::new(command_line(), source, params, found);
     Ok((out, report))

@@ -7,6 +7,7 @@ use crate::analysis::matrix::Matrix;
 use crate::analysis::probe::{Link, Readout};
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, Model, ModelSource, load_in};
+use crate::report::data_file::DataFile;
 use crate::report::probe_file::{ProbeCard, read};
 use crate::report::score::{ProbeName, SCHEMA_VERSION, ScoreReport, ScoredText, ScoredToken};
 use crate::store::{TokenVectors, point_and_head, token_vectors};
@@ -80,14 +81,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     Ok(out.deliver(json, chart, |styled| report.terminal(styled))?)
 }
 
-type Data = Option<(String, String)>;
-
 /// The texts that were asked for, and the file that they come from.
-fn texts(args: &Args) -> Result<(Vec<String>, Data)> {
+fn texts(args: &Args) -> Result<(Vec<String>, Option<DataFile>)> {
     if let Some(path) = &args.data {
         let data = Dataset::read(path)?;
-        let card = (path.display().to_string(), data.sha256().to_owned());
-        return Ok((data.texts(&args.text_column)?, Some(card)));
+        return Ok((data.texts(&args.text_column)?, Some(DataFile::of(&data))));
     }
     let texts: Vec<String> = match args.text.is_empty() {
         false => args.text.clone(),

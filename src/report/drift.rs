@@ -4,12 +4,12 @@ mod figures;
 mod findings;
 pub mod pair;
 
+use super::data_file::DataFile;
 use super::table::{Align, Cell, Table, with_interval};
 use crate::analysis::drift::{
     Counts, Drift, Effect, KindDrift, LayerDrift, Measure, Params, Verdict,
 };
 use crate::analysis::inference::Estimate;
-use crate::text::dataset::Dataset;
 use serde::Serialize;
 
 /// Version of the JSON that [`DriftReport`] serialises to.
@@ -40,10 +40,9 @@ pub struct Source {
     pub model: String,
     /// SHA-256 of its weights.
     pub weights_sha256: String,
-    /// The data, as they were named.
-    pub data: String,
-    /// SHA-256 of the data file.
-    pub data_sha256: String,
+    /// The data.
+    #[serde(flatten)]
+    pub data: DataFile,
     /// Pairs of a file, perturbations of its texts, or other models on them.
     pub compared: Compared,
     /// Pairs that mean nothing.
@@ -52,25 +51,6 @@ pub struct Source {
     /// The run and the label that the probe was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeSource>,
-}
-
-/// A data file.
-#[derive(Debug, Clone, Serialize)]
-pub struct DataFile {
-    /// As it was named.
-    pub data: String,
-    /// SHA-256 of its bytes.
-    pub data_sha256: String,
-}
-
-impl DataFile {
-    /// The card of a file that was read.
-    pub fn of(data: &Dataset) -> Self {
-        Self {
-            data: data.path().display().to_string(),
-            data_sha256: data.sha256().to_owned(),
-        }
-    }
 }
 
 /// Where a probe comes from.

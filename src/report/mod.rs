@@ -2,6 +2,7 @@
 
 pub mod checklist;
 pub mod curve;
+pub mod data_file;
 pub mod drift;
 pub mod gate;
 pub mod geometry;

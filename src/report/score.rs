@@ -1,5 +1,6 @@
 //! What a trained probe reads of texts, token by token: JSON, coloured letters on the terminal, a figure, a page.
 
+use super::data_file::DataFile;
 use crate::analysis::probe::Link;
 use crate::figure::{ColorScale, ColoredToken, Figure, Footer, TokenChart, TokenText, shade};
 use maud::{DOCTYPE, PreEscaped, html};
@@ -23,9 +24,9 @@ pub struct ScoreReport {
     pub probe: ProbeName,
     /// The model, as it was named.
     pub model: String,
-    /// Where the texts come from: a file and its SHA-256, or neither.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<(String, String)>,
+    /// Where the texts come from, if from a file.
+    #[serde(flatten)]
+    pub data: Option<DataFile>,
     /// The texts, in order.
     pub texts: Vec<ScoredText>,
 }
@@ -183,7 +184,11 @@ impl ScoreReport {
                 .collect(),
         });
         let data = match &self.data {
-            Some((name, sha256)) => format!("{name} sha256 {} · ", super::probe::short(sha256)),
+            Some(file) => format!(
+                "{} sha256 {} · ",
+                file.data,
+                super::probe::short(&file.data_sha256)
+            ),
             None => String::new(),
         };
         Figure::Tokens(TokenChart {

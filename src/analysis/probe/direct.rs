@@ -7,7 +7,7 @@ use super::data::ClassTask;
 use super::held_out::{PENALTY, choose, given_penalty, inner_score};
 use super::judge::{hits, judge, mean, right};
 use super::logistic::LogisticParams;
-use super::mlp::Mlp;
+use super::mlp::{Mlp, Training, Truth};
 use super::params::Kind;
 use super::readout::Link;
 use super::result::LayerResult;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::text::split::Split;
 
 /// Shuffles of the MLP: each costs as much as a whole layer of another kind.
-const MLP_SHUFFLES: usize = 2;
+pub(super) const MLP_SHUFFLES: usize = 2;
 
 /// A linear map on standardised rows: one score for two classes (log-odds of the second), else one a class.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,7 +134,17 @@ pub(super) fn fit_all(
             Kind::Lat => lat::fit(&on)?,
             Kind::Ttpd => ttpd::fit(&on)?,
             Kind::KSparse => k_sparse::fit(&on)?,
-            Kind::Mlp => return Ok(Fitted::Mlp(Mlp::fit(&on, labels, i as u64)?)),
+            Kind::Mlp => {
+                let training = Training {
+                    z: on.z,
+                    column: on.column,
+                    groups: on.groups,
+                    lambda: on.lambda,
+                    seed: on.seed,
+                };
+                let truth = Truth::Classes(labels.to_vec(), on.classes);
+                return Ok(Fitted::Mlp(Mlp::fit(&training, &truth, i as u64)?));
+            }
             Kind::Ccs => {
                 let found = found.ok_or_else(no_kind)?;
                 let linear = found.oriented(0, &on, labels);

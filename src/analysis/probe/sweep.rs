@@ -122,7 +122,7 @@ impl<'a> Probing<'a> {
                     of_row,
                 },
             ) => classify::probe(&layer, &ClassTask::new(column, names, of_row, split)?),
-            (Kind::Ridge, Labels::Numbers { names, values }) => {
+            (Kind::Ridge | Kind::Mlp, Labels::Numbers { names, values }) => {
                 regress::probe(&layer, &NumberTask::new(names, values, split)?)
             }
             (

@@ -90,10 +90,10 @@ impl KindArgs {
             if asked[..i].contains(kind) {
                 return bad(*kind, "the kind is named twice");
             }
-            if kind.is_numeric() != asked[0].is_numeric() {
+            if *kind != Kind::Mlp && kind.is_numeric() != asked[0].is_numeric() {
                 return bad(
                     *kind,
-                    "ridge learns numbers and the other kinds classes; ask for them one after the other",
+                    "ridge learns numbers and the other kinds (but mlp) classes; ask for them one after the other",
                 );
             }
         }

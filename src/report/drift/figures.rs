@@ -20,7 +20,7 @@ impl DriftReport {
             command: self.command.clone(),
             data: format!(
                 "data sha256 {} · weights sha256 {} · {measured} edits · seed {}",
-                short(&self.source.data_sha256),
+                short(&self.source.data.data_sha256),
                 short(&self.source.weights_sha256),
                 self.params.seed,
             ),
@@ -65,7 +65,7 @@ impl DriftReport {
     }
 
     fn title(&self, shown: usize) -> String {
-        let data = file_name(&self.source.data);
+        let data = file_name(&self.source.data.data);
         let all = self.drift.kinds.len();
         let which = match shown < all {
             true => format!(" (the {shown} of {all} that move farthest)"),
@@ -108,7 +108,10 @@ impl DriftReport {
             _ => "What edits do beyond their size".to_owned(),
         };
         Some(Figure::Line(LineChart {
-            title: format!("{what} ({}), layer by layer", file_name(&self.source.data)),
+            title: format!(
+                "{what} ({}), layer by layer",
+                file_name(&self.source.data.data)
+            ),
             x_label,
             y_label: format!(
                 "{}{against}; band: 95 % at all layers together",
@@ -163,7 +166,10 @@ impl DriftReport {
             return None;
         }
         Some(Figure::Scatter(ScatterChart {
-            title: format!("Where edits take texts of {}", file_name(&self.source.data)),
+            title: format!(
+                "Where edits take texts of {}",
+                file_name(&self.source.data.data)
+            ),
             panels,
             categories: kinds.iter().map(|k| k.kind.clone()).collect(),
             color_label: "edit".to_owned(),
@@ -204,7 +210,7 @@ impl DriftReport {
         Some(Figure::Heat(HeatMap {
             title: format!(
                 "Which edits move texts of {} farthest",
-                file_name(&self.source.data)
+                file_name(&self.source.data.data)
             ),
             x_label,
             y_label: "kind of edit, by the last column".to_owned(),
