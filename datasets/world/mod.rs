@@ -5,6 +5,7 @@
 //! One seed decides everything; the same seed gives the same bytes.
 
 mod claims;
+mod contrasts;
 mod corpus;
 mod draw;
 mod edits;
@@ -320,6 +321,7 @@ fn fifths(draw: &mut Draw, members: impl Iterator<Item = usize>) -> Vec<usize> {
 pub(crate) fn sets(world: &World) -> Vec<(&'static str, Table)> {
     vec![
         ("truth.csv", truth::table(world)),
+        ("contrasts.csv", contrasts::table(world)),
         ("places.csv", visits::table(world)),
         ("sentiment.csv", sentiment::table()),
         ("number.csv", numbers::table()),

@@ -7,7 +7,7 @@ use super::{SEED, Split, Table, World};
 use std::collections::BTreeSet;
 
 /// A claim that holds and one that does not, about the same entity.
-type Pair = [Claim; 2];
+pub(super) type Pair = [Claim; 2];
 
 /// The most pairs of one topic, both sides together.
 const MOST: usize = 300;
@@ -77,7 +77,7 @@ fn push(table: &mut Table, claim: Claim, negated: bool, split: Split) {
 
 /// A relation between a subject and an object, both indices into a table of the world (continents: into their list).
 #[derive(Debug, Clone, Copy)]
-enum Relation {
+pub(super) enum Relation {
     Country,
     Continent,
     Capital,
@@ -86,12 +86,13 @@ enum Relation {
 }
 
 /// What holds of one relation.
-struct Source {
-    says: Relation,
-    facts: Vec<(usize, usize)>,
+pub(super) struct Source {
+    pub(super) says: Relation,
+    pub(super) facts: Vec<(usize, usize)>,
 }
 
-fn sources(world: &World, split: Split) -> Vec<Source> {
+/// What holds of the entities of one side, relation by relation.
+pub(super) fn sources(world: &World, split: Split) -> Vec<Source> {
     use super::Continent;
     let cities = world.cities_of(split);
     let country = |&city: &usize| (city, world.cities[city].country);
@@ -155,7 +156,12 @@ impl Relation {
 
     /// Each fact beside its subject with the object of another fact: the same words, as often. A fact for which no other object is
     /// left is dropped, and the rest are paired again.
-    fn pairs(self, world: &World, mut facts: Vec<(usize, usize)>, draw: &mut Draw) -> Vec<Pair> {
+    pub(super) fn pairs(
+        self,
+        world: &World,
+        mut facts: Vec<(usize, usize)>,
+        draw: &mut Draw,
+    ) -> Vec<Pair> {
         loop {
             let objects: Vec<usize> = facts.iter().map(|fact| fact.1).collect();
             let order = draw.deranged(&objects, |at, from| {

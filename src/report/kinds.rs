@@ -1,6 +1,7 @@
 //! Several kinds of probes of the same layers beside each other: scores, and the cosines between their directions.
 
-use super::probe::ProbeReport;
+use super::probe::{ProbeReport, shown};
+use super::table::{Align, Table};
 use crate::analysis::probe::{Kind, LayerResult, Link, Readout};
 use crate::figure::{ColorScale, Figure, HeatMap, LineChart, Series, Style};
 use serde::Serialize;
@@ -65,6 +66,31 @@ fn mean_cosine(a: &[Vec<f64>], b: &[Vec<f64>]) -> Option<f64> {
     let each: Option<Vec<f64>> = a.iter().zip(b).map(cosine).collect();
     each.filter(|e| !e.is_empty())
         .map(|e| e.iter().sum::<f64>() / e.len() as f64)
+}
+
+impl ProbeReport {
+    /// The score of every kind by layer, for the terminal; nothing where there is one kind.
+    pub(super) fn kinds_table(&self, styled: bool) -> String {
+        if self.kinds.is_empty() {
+            return String::new();
+        }
+        let kinds = [self.params.kind]
+            .into_iter()
+            .chain(self.kinds.iter().map(|kind| kind.kind));
+        let layer = match self.params.bootstrap {
+            0 => self.main_metric().to_owned(),
+            _ => format!("{} [95 %]", self.main_metric()),
+        };
+        let heads = kinds.map(|kind| (kind.name().to_owned(), Align::Right));
+        let mut table = Table::new([(layer, Align::Left)].into_iter().chain(heads)).styled(styled);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let others = self.kinds.iter().filter_map(|kind| kind.layers.get(i));
+            let scores = [layer].into_iter().chain(others);
+            let scores = scores.map(|l| self.main(l).map(shown).unwrap_or_default());
+            table.row([layer.hook_point.clone()].into_iter().chain(scores));
+        }
+        format!("\n{table}\n")
+    }
 }
 
 /// The score of every kind by layer, beside the control of the headline's kind.

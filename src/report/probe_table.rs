@@ -46,7 +46,8 @@ impl ProbeReport {
             ]);
         }
         format!(
-            "{table}{}{}{}",
+            "{table}{}{}{}{}",
+            self.kinds_table(styled),
             self.notes(),
             self.findings(),
             self.warnings()
@@ -154,19 +155,25 @@ impl ProbeReport {
     /// Each warning once, with the layers that it is about.
     fn warnings(&self) -> String {
         let mut notes = String::new();
-        let mut warnings: Vec<(&str, Vec<&str>)> = Vec::new();
-        for layer in &self.layers {
+        let mut warnings: Vec<(&str, Vec<String>)> = Vec::new();
+        let of_kinds = self.kinds.iter().flat_map(|kind| {
+            let of = |layer| (format!("{}, ", kind.kind.name()), layer);
+            kind.layers.iter().map(of)
+        });
+        let headline = self.layers.iter().map(|layer| (String::new(), layer));
+        for (kind, layer) in headline.chain(of_kinds) {
             for warning in &layer.warnings {
+                let place = format!("{kind}{}", layer.hook_point);
                 match warnings.iter_mut().find(|(w, _)| w == warning) {
-                    Some((_, layers)) => layers.push(&layer.hook_point),
-                    None => warnings.push((warning, vec![&layer.hook_point])),
+                    Some((_, places)) => places.push(place),
+                    None => warnings.push((warning, vec![place])),
                 }
             }
         }
-        for (warning, layers) in warnings {
-            let place = match layers.len() == self.layers.len() {
+        for (warning, places) in warnings {
+            let place = match places.len() == self.layers.len() * (1 + self.kinds.len()) {
                 true => "all layers".to_owned(),
-                false => layers.join(", "),
+                false => places.join("; "),
             };
             notes += &format!("warning ({place}): {warning}\n");
         }

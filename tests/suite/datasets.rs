@@ -135,20 +135,37 @@ fn no_city_lies_far_from_the_others_of_its_country() {
 
 #[test]
 fn no_word_of_a_statement_tells_whether_it_is_true() {
-    let truth = set(&written(), "truth.csv");
-    let mut balance: BTreeMap<[String; 3], i64> = BTreeMap::new();
-    for [text, label, polarity, split] in cells(&truth, ["text", "label", "polarity", "split"]) {
-        let vote = if label == "true" { 1 } else { -1 };
-        for word in text.trim_end_matches('.').split(' ') {
-            let key = [split.clone(), polarity.clone(), word.to_owned()];
-            *balance.entry(key).or_default() += vote;
+    let world = written();
+    for name in ["truth.csv", "contrasts.csv"] {
+        let statements = set(&world, name);
+        let mut balance: BTreeMap<[String; 3], i64> = BTreeMap::new();
+        let columns = ["text", "label", "polarity", "split"];
+        for [text, label, polarity, split] in cells(&statements, columns) {
+            let vote = if label == "true" { 1 } else { -1 };
+            for word in text.trim_end_matches('.').split(' ') {
+                let key = [split.clone(), polarity.clone(), word.to_owned()];
+                *balance.entry(key).or_default() += vote;
+            }
+        }
+        for (key, votes) in balance {
+            assert_eq!(
+                votes, 0,
+                "{name}: {key:?} stands in {votes} more true statements than false ones"
+            );
         }
     }
-    for (key, votes) in balance {
-        assert_eq!(
-            votes, 0,
-            "{key:?} stands in {votes} more true statements than false ones"
-        );
+}
+
+#[test]
+fn of_a_pair_of_contrasts_one_is_true() {
+    let mut pairs: BTreeMap<String, Vec<[String; 3]>> = BTreeMap::new();
+    let columns = ["pair", "text", "label", "polarity"];
+    for [pair, text, label, polarity] in cells(&set(&written(), "contrasts.csv"), columns) {
+        pairs.entry(pair).or_default().push([text, label, polarity]);
+    }
+    for (pair, rows) in pairs {
+        assert_eq!(rows.len(), 2, "pair {pair}: {rows:?}");
+        assert!((0..3).all(|k| rows[0][k] != rows[1][k]), "{rows:?}");
     }
 }
 
@@ -157,6 +174,8 @@ fn a_group_stands_on_one_side_only() {
     let world = written();
     for (name, group) in [
         ("truth.csv", "entity"),
+        ("contrasts.csv", "entity"),
+        ("contrasts.csv", "pair"),
         ("places.csv", "name"),
         ("number.csv", "pair"),
         ("sentiment.csv", "pair"),
@@ -211,9 +230,10 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn the_corpus_never_judges_a_statement_of_the_test_side() {
     let world = written();
-    let truth = set(&world, "truth.csv");
-    let judged: BTreeSet<String> = cells(&truth, ["text", "split"])
-        .into_iter()
+    let statements = ["truth.csv", "contrasts.csv"].map(|name| set(&world, name));
+    let judged: BTreeSet<String> = statements
+        .iter()
+        .flat_map(|set| cells(set, ["text", "split"]))
         .filter(|[_, split]| split == "test")
         .map(|[text, _]| text)
         .collect();

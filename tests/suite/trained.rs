@@ -273,6 +273,42 @@ fn kinds_stand_beside_each_other_with_their_cosines() {
     }
 }
 
+/// The written world is true or false; CCS and LAT are told which rows are a statement and its denial, but not which of them is true.
+#[test]
+fn truth_is_found_from_pairs_without_labels() {
+    let desk = tempfile::tempdir().unwrap();
+    let data = root().join("datasets/contrasts.csv");
+    plumb_ok(
+        desk.path(),
+        &format!(
+            "extract --model builtin --data {} --pool last --out run --quiet",
+            data.display()
+        ),
+    );
+    let probe = "probe run --label label --kinds logistic,lat,ccs,ttpd --pair-column pair --polarity-column polarity \
+                 --split-column split --group entity --lambda 0.01 --shuffles 2 --controls none --quiet --out probe";
+    let table = plumb_ok(desk.path(), probe);
+    assert!(
+        table.contains("accuracy [95 %]") && table.contains("ttpd"),
+        "{table}"
+    );
+    assert!(
+        table.contains("(ccs, blocks.3.resid_post): 10 random starts"),
+        "{table}"
+    );
+    let report = json(&std::fs::read_to_string(desk.path().join("probe/probe.json")).unwrap());
+    for kind in report["kinds"].as_array().unwrap() {
+        let accuracy = |point: &str| {
+            let layers = kind["layers"].as_array().unwrap();
+            let layer = layers.iter().find(|l| l["hook_point"] == point).unwrap();
+            layer["metrics"]["accuracy"]["value"].as_f64().unwrap()
+        };
+        let name = &kind["kind"];
+        assert!(accuracy("blocks.3.resid_post") > 0.75, "{name}");
+        assert!(accuracy("blocks.0.resid_post") < 0.56, "{name}");
+    }
+}
+
 fn matrix(report: &Value) -> Vec<Vec<Option<f64>>> {
     let row = |row: &Value| {
         row.as_array()
