@@ -136,7 +136,13 @@ fn answer(
         };
         let command = format!("plumb probe {}", words(shown).join(" "));
         eprintln!("{command}");
-        let table = line::probe(&words(building), command.clone(), &shown.join(&run))?;
+        // The run names its data as they will lie; the control of random weights reads them where they lie now.
+        let mut typed = words(building);
+        typed.extend([
+            "--data".to_owned(),
+            building.join(&data).display().to_string(),
+        ]);
+        let table = line::probe(&typed, command.clone(), &shown.join(&run))?;
         writeln!(story, "$ {command}\n{table}")?;
     }
     Ok(())

@@ -185,7 +185,12 @@ pub fn with_interval(value: f64, low: f64, high: f64) -> String {
         return fixed(value, 3);
     }
     let decimals = match width > 0.0 {
-        true => (1.0 - width.log10().floor()).clamp(0.0, 12.0) as usize,
+        // No more than six digits: an interval that is narrower is of rounding, not of doubt.
+        true => {
+            let size = value.abs().max(low.abs()).max(high.abs());
+            let most = (5.0 - size.log10().floor()).clamp(3.0, 12.0);
+            (1.0 - width.log10().floor()).clamp(0.0, most) as usize
+        }
         false => 3,
     };
     format!(
@@ -269,6 +274,15 @@ mod tests {
         assert_eq!(with_interval(1234.5, 1100.0, 1300.0), "1234 [1100, 1300]");
         assert_eq!(with_interval(-0.0004, -0.03, 0.03), "0.000 [-0.030, 0.030]");
         assert_eq!(with_interval(1.0, 1.0, 1.0), "1.000 [1.000, 1.000]");
+        let ln2 = std::f64::consts::LN_2;
+        assert_eq!(
+            with_interval(ln2, ln2 - 1e-12, ln2),
+            "0.693147 [0.693147, 0.693147]"
+        );
+        assert_eq!(
+            with_interval(2.34e-5, 2.2e-5, 2.5e-5),
+            "0.0000234 [0.0000220, 0.0000250]"
+        );
         assert_eq!(with_interval(0.5, f64::NAN, 1.0), "0.500");
         assert_eq!(with_interval(f64::NAN, 0.0, 1.0), "undefined");
     }

@@ -149,12 +149,13 @@ pub(super) fn vectors(
         .collect::<Result<_>>()?;
     let ids: Vec<&[u32]> = texts.iter().map(|t| t.ids.as_slice()).collect();
     let positions: Vec<&[usize]> = positions.iter().map(Vec::as_slice).collect();
-    let mut norms = Vec::new();
-    let mut values = vec![Vec::new(); texts.len()];
-    plan.forward(&ids, &positions, |_, passed| {
-        norms.push(median(passed.norms));
+    let points = plan.points.points().len();
+    let mut norms = vec![0.0; points];
+    let mut values = vec![vec![Vec::new(); points]; texts.len()];
+    plan.forward(&ids, &positions, |point, passed| {
+        norms[point] = median(passed.norms);
         for (of_text, rows) in values.iter_mut().zip(passed.rows) {
-            of_text.push(plan.pool.apply(passed.matrix, passed.width, rows));
+            of_text[point] = plan.pool.apply(passed.matrix, passed.width, rows);
         }
         Ok(())
     })?;

@@ -2,10 +2,10 @@
 
 use super::plan::Extraction;
 use crate::error::{Error, Result};
-use crate::hook::{HookPoint, Recorder, Site};
+use crate::hook::{At, Depth, Hook, HookPoint, HookSet, Site};
 use crate::model::{Model, Precision};
 use crate::text::batch::Batch;
-use candle_core::DType;
+use candle_core::{CpuStorage, DType, Storage, Tensor};
 
 /// What passed one hook point.
 pub(super) struct Passed<'a> {
@@ -20,8 +20,8 @@ pub(super) struct Passed<'a> {
 }
 
 impl Extraction<'_> {
-    /// Runs texts through the model together and hands over what passed each hook point, by its place in the plan. `positions` says which
-    /// tokens of each text count.
+    /// Runs texts through the model together and hands over what passes each hook point while it passes, by its place in the plan. `positions`
+    /// says which tokens of each text count.
     ///
     /// # Errors
     /// [`Error::NotFinite`], and whatever `take` returns.
@@ -29,39 +29,100 @@ impl Extraction<'_> {
         &self,
         texts: &[&[u32]],
         positions: &[&[usize]],
-        mut take: impl FnMut(usize, Passed<'_>) -> Result<()>,
+        take: impl FnMut(usize, Passed<'_>) -> Result<()>,
     ) -> Result<()> {
         let batch = Batch::new(texts)?;
-        let mut recorder = Recorder::new(self.points.clone());
-        self.model.model.forward(&batch, &mut recorder)?;
         let segments = batch.rows_in_given_order();
-        let of_tokens: Vec<Vec<usize>> = positions
+        let of_tokens = positions
             .iter()
             .zip(&segments)
-            .map(|(positions, segment)| positions.iter().map(|p| segment.start + p).collect())
-            .collect();
+            .map(|(positions, segment)| positions.iter().map(|p| segment.start + p).collect());
         let mut of_texts: Vec<Vec<usize>> = vec![Vec::new(); texts.len()];
         for (segment, text) in batch.order().iter().enumerate() {
             of_texts[*text] = vec![segment];
         }
-        for (i, point) in self.points.points().iter().enumerate() {
-            let tensor = recorder.get(*point)?;
-            let width = tensor.elem_count() / tensor.dim(0)?;
-            let tensor = tensor.to_dtype(DType::F32)?;
-            let matrix = tensor.flatten_all()?.to_vec1::<f32>()?;
-            let a_row_a_text =
-                point.site() == Site::Logits && self.model.model.spec().classifies_texts();
-            take(
-                i,
-                Passed {
-                    norms: &norms(&matrix, width, *point, self.model.precision)?,
-                    matrix: &matrix,
-                    width,
-                    rows: if a_row_a_text { &of_texts } else { &of_tokens },
-                },
-            )?;
+        let mut taker = Taker {
+            points: &self.points,
+            classifies_texts: self.model.model.spec().classifies_texts(),
+            precision: self.model.precision,
+            of_tokens: of_tokens.collect(),
+            of_texts,
+            taken: vec![false; self.points.points().len()],
+            take,
+        };
+        self.model.model.forward(&batch, &mut taker)?;
+        taker.finish()
+    }
+}
+
+/// The hook that hands over. Nothing is kept for later: what was just computed is still near the processor.
+struct Taker<'a, Take> {
+    points: &'a HookSet,
+    classifies_texts: bool,
+    precision: Precision,
+    /// For each text its rows, where a row is a token and where it is a text.
+    of_tokens: Vec<Vec<usize>>,
+    of_texts: Vec<Vec<usize>>,
+    /// Which points passed.
+    taken: Vec<bool>,
+    take: Take,
+}
+
+impl<Take: FnMut(usize, Passed<'_>) -> Result<()>> Taker<'_, Take> {
+    fn hand_over(&mut self, place: usize, point: HookPoint, x: &Tensor) -> Result<()> {
+        let width = x.elem_count() / x.dim(0)?;
+        let x = x.to_dtype(DType::F32)?.contiguous()?;
+        let (storage, layout) = x.storage_and_layout();
+        let copy;
+        let matrix: &[f32] = match (&*storage, layout.contiguous_offsets()) {
+            (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => &values[start..end],
+            _ => {
+                copy = x.flatten_all()?.to_vec1()?;
+                &copy
+            }
+        };
+        let a_row_a_text = point.site() == Site::Logits && self.classifies_texts;
+        let passed = Passed {
+            norms: &norms(matrix, width, point, self.precision)?,
+            matrix,
+            width,
+            rows: if a_row_a_text {
+                &self.of_texts
+            } else {
+                &self.of_tokens
+            },
+        };
+        (self.take)(place, passed)
+    }
+
+    /// Every point must have passed.
+    fn finish(self) -> Result<()> {
+        match self.taken.iter().position(|taken| !taken) {
+            None => Ok(()),
+            Some(place) => Err(Error::NoSuchPoint {
+                point: self.points.points()[place].to_string(),
+                reason: "the forward pass did not reach it".to_owned(),
+            }),
         }
-        Ok(())
+    }
+}
+
+impl<Take: FnMut(usize, Passed<'_>) -> Result<()>> Hook for Taker<'_, Take> {
+    fn on(&mut self, at: At<'_>, x: Tensor) -> Result<Tensor> {
+        if let Ok(place) = self.points.points().binary_search(&at.point) {
+            self.hand_over(place, at.point, &x)?;
+            self.taken[place] = true;
+        }
+        Ok(x)
+    }
+
+    fn depth(&self) -> Depth {
+        self.points.depth()
+    }
+
+    /// A run has no patterns, which have no row a token.
+    fn sees_patterns(&self) -> bool {
+        false
     }
 }
 

@@ -255,19 +255,16 @@ mod tests {
                 let penalty = 0.5 * 0.3 * (square(&net.first) + square(&net.second));
                 truth.loss(&net.outputs(&z).unwrap()) + penalty
             };
-            for part in 0..4 {
-                for at in (0..slopes[part].len()).step_by(5) {
+            for (part, slopes) in slopes.iter().enumerate() {
+                for at in (0..slopes.len()).step_by(5) {
                     let moved = |by: f64| {
                         let mut net = net.clone();
                         net.parts_mut()[part][at] += by;
                         value(&net)
                     };
                     let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-                    assert!(
-                        (numeric - slopes[part][at]).abs() < 1e-6,
-                        "{numeric} {}",
-                        slopes[part][at]
-                    );
+                    let slope = slopes[at];
+                    assert!((numeric - slope).abs() < 1e-6, "{numeric} {slope}");
                 }
             }
         }

@@ -71,7 +71,8 @@ pub(super) fn table(cells: &Cells, caption: &str, id: &str) -> Markup {
                 thead {
                     tr {
                         @for (i, column) in cells.columns.iter().enumerate() {
-                            th scope="col" class=[numeric(i).then_some("number")] {
+                            // The name once more for paper, where a browser does not repeat buttons on the next page.
+                            th scope="col" class=[numeric(i).then_some("number")] data-name=(short(column)) {
                                 button type="button" title=(column) { (short(column)) }
                             }
                         }
