@@ -103,6 +103,21 @@ fn drift_is_the_same_on_any_number_of_threads_and_shows_its_pictures() {
     assert!(page.contains("same size and place"));
 }
 
+/// The file has its kinds one after another, and more originals than are compared as a set.
+#[test]
+fn a_file_sorted_by_kind_has_sets_of_every_kind() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/edits.csv");
+    let desk = tempfile::tempdir().unwrap();
+    let command = format!("drift --model builtin --data {data} --null none --json --quiet");
+    let result = json(&plumb_ok(desk.path(), &command));
+    let kinds = result["kinds"].as_array().unwrap();
+    assert_eq!(kinds.len(), 12);
+    for kind in kinds {
+        let texts = kind["layers"][3]["set"]["texts"].as_u64();
+        assert!(texts >= Some(10), "{}: {texts:?}", kind["kind"]);
+    }
+}
+
 #[test]
 fn texts_of_any_script_are_edited() {
     let desk = desk();

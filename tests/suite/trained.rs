@@ -273,6 +273,33 @@ fn kinds_stand_beside_each_other_with_their_cosines() {
     }
 }
 
+/// The control of random weights reads the texts again; `--data` says where they lie now.
+#[test]
+fn random_weights_read_the_data_where_they_are_said_to_be() {
+    let desk = tempfile::tempdir().unwrap();
+    let desk = desk.path();
+    let texts = std::fs::read_to_string(root().join("datasets/number.csv")).unwrap();
+    std::fs::write(desk.join("was.csv"), texts).unwrap();
+    plumb_ok(
+        desk,
+        "extract --model builtin --data was.csv --points final_norm --pool last --out run --quiet",
+    );
+    std::fs::rename(desk.join("was.csv"), desk.join("is.csv")).unwrap();
+    let probe = |data: &str| {
+        json(&plumb_ok(
+            desk,
+            &format!(
+                "probe run --label comparison --split-column split --group pair --lambda 0.01 --shuffles 2 --json --quiet {data}"
+            ),
+        ))
+    };
+    let lost = probe("");
+    let why = lost["not_run"][0]["why"].as_str().unwrap();
+    assert!(why.contains("was.csv") && why.contains("--data"), "{why}");
+    let found = probe("--data is.csv");
+    assert!(found["layers"][0]["controls"]["random_weights"].is_f64());
+}
+
 /// The written world is true or false; CCS and LAT are told which rows are a statement and its denial, but not which of them is true.
 #[test]
 fn truth_is_found_from_pairs_without_labels() {

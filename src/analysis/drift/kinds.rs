@@ -92,7 +92,7 @@ impl Conclusion<'_> {
             };
             let each = kept.iter().take(ARROWS).filter_map(|k| {
                 Some((
-                    k.place,
+                    k.text,
                     plane(reference.rows.row(k.place))?,
                     plane(&k.pooled[point])?,
                 ))

@@ -45,12 +45,12 @@ use crate::text::perturb::{Null, Vocabulary};
 use conclude::Numbers;
 use directions::directions;
 use kinds::Conclusion;
-use originals::{cards, chosen, references};
+use originals::{cards, chosen, kept, references};
 use record::Record;
 use reference::Sizes;
 use serde::Serialize;
 use states::Probed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use sweep::Sweep;
 
 /// How drift is measured.
@@ -177,7 +177,7 @@ pub fn drift(task: &Task<'_>, params: &Params, progress: &(dyn Fn(usize) + Sync)
         draws: params.draws,
         seed: params.seed,
         batch_tokens,
-        kept: params.set_texts,
+        kept: &kept(chosen.len(), params),
         progress,
     };
     let found = sweep.run()?;
@@ -196,7 +196,7 @@ pub fn drift(task: &Task<'_>, params: &Params, progress: &(dyn Fn(usize) + Sync)
                 edits,
                 places: &BTreeMap::new(),
                 null: None,
-                kept: 0,
+                kept: &BTreeSet::new(),
                 ..sweep
             };
             let found = sweep.run()?;

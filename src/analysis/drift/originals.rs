@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 /// Texts that are computed alone too.
 const ALONE: usize = 4;
@@ -43,6 +44,14 @@ pub(super) fn chosen(task: &Task<'_>, params: &Params) -> Result<Vec<TokenizedTe
         .collect();
     let tokens: Vec<Option<TokenizedText>> = tokens.into_iter().collect::<Result<_>>()?;
     Ok(tokens.into_iter().flatten().collect())
+}
+
+/// The places of those whose edits are compared as a set, or drawn: a seeded sample, so that a file that is sorted by kind has some of every kind.
+pub(super) fn kept(chosen: usize, params: &Params) -> BTreeSet<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
+    rng.set_stream(1);
+    let places = sample(&mut rng, chosen, params.set_texts.min(chosen));
+    places.into_iter().collect()
 }
 
 /// Pooled originals at every hook point, and how much some of them change in company.

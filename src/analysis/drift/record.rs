@@ -35,6 +35,8 @@ pub(super) struct Record {
 /// The pooled vector of an edit at every hook point.
 pub(super) struct Kept {
     pub(super) kind: usize,
+    /// Its original.
+    pub(super) text: usize,
     /// The place of its original in the references.
     pub(super) place: usize,
     pub(super) pooled: Vec<Vec<f32>>,

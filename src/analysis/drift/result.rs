@@ -216,6 +216,6 @@ pub struct Company {
 pub struct LayerArrows {
     /// The hook point.
     pub hook_point: String,
-    /// From the original to the edit, with the place of the original among the texts.
+    /// From the original to the edit, with the number of the text.
     pub arrows: Vec<(usize, [f64; 2], [f64; 2])>,
 }

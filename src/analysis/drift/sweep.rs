@@ -19,7 +19,7 @@ use crate::store::Pool;
 use crate::text::align::Link;
 use crate::text::perturb::{Null, Vocabulary};
 use crate::text::tokens::Tokenizer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -53,8 +53,8 @@ pub(super) struct Sweep<'a> {
     pub(super) draws: usize,
     pub(super) seed: u64,
     pub(super) batch_tokens: usize,
-    /// Texts whose pooled vectors are kept: those of the references up to here.
-    pub(super) kept: usize,
+    /// Texts whose pooled vectors are kept, by their places in the references.
+    pub(super) kept: &'a BTreeSet<usize>,
     pub(super) progress: &'a (dyn Fn(usize) + Sync),
 }
 
@@ -194,8 +194,10 @@ impl Sweep<'_> {
         let states = self.probed.run(reader.model, &sequences)?;
         let all: Vec<usize> = (0..jobs.len()).collect();
         let of: Vec<usize> = jobs.iter().map(|j| j.original).collect();
-        let wanted =
-            |job: &Job| !job.null && originals.places[job.original].is_some_and(|p| p < self.kept);
+        let wanted = |job: &Job| {
+            let place = originals.places[job.original];
+            !job.null && place.is_some_and(|place| self.kept.contains(&place))
+        };
         let mut pooled_of: Vec<Vec<Vec<f32>>> = jobs.iter().map(|_| Vec::new()).collect();
         for (point, reference) in self.references.iter().enumerate() {
             let edits = pooled(self.pool, &states, &all, point)?;
@@ -227,11 +229,12 @@ impl Sweep<'_> {
                 sums[job.record].add_kl(job.null, kl);
             }
             if let (true, Some(place)) = (wanted(job), originals.places[job.original]) {
-                let kind = piece.records[job.record].kind;
+                let record = &piece.records[job.record];
                 kept.push((
                     job.record,
                     Kept {
-                        kind,
+                        kind: record.kind,
+                        text: record.text,
                         place,
                         pooled,
                     },

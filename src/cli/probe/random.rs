@@ -36,7 +36,7 @@ impl RandomRows {
         if plan.precision != Precision::F32 {
             return Ok(Err("the run was made in 16 bits".to_owned()));
         }
-        let inputs = match Inputs::of(run, None, None)? {
+        let inputs = match Inputs::of(run, None, args.data.as_deref())? {
             Ok(inputs) => inputs,
             Err(why) => return Ok(Err(why)),
         };

@@ -38,9 +38,9 @@ pub(in crate::cli) struct RowArgs {
     /// Read every head by itself where a hook point has them (attn_q, attn_k, attn_v, attn_z)
     #[arg(long)]
     per_head: bool,
-    /// The data file of the run, if it no longer lies where it was read (for labels of words)
+    /// The data file of the run, if it no longer lies where it was read (for labels of words, and for random weights)
     #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// Train on all rows of RUN and test on all rows of this run
     #[arg(long, value_name = "RUN", conflicts_with = "split_column")]
     pub(in crate::cli) test_run: Option<PathBuf>,
