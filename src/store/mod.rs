@@ -3,6 +3,7 @@
 mod activations;
 mod budget;
 mod certificate;
+mod columns;
 mod compute;
 mod disk;
 mod estimate;

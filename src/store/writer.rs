@@ -1,17 +1,13 @@
 //! Writing shards, and copying them.
 
 use super::budget::Pieces;
+use super::columns;
 use super::pending::persist;
-use super::schema::{Dtype, Layout, item, schema};
-use super::shard::{Notes, Numbers, Shard};
+use super::schema::{Dtype, Layout, schema};
+use super::shard::{Notes, Shard};
 use crate::error::{Error, Result};
-use crate::text::dataset::{Column, Values};
-use crate::text::tokens::Tokens;
-use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float32Array, Float64Array,
-    Int64Array, RecordBatch, StringArray, UInt32Array,
-};
-use arrow_schema::{ArrowError, Schema};
+use crate::text::dataset::Column;
+use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -164,17 +160,26 @@ impl<'a> ShardWriter<'a> {
     pub(super) fn write(&self, path: &Path, mut shard: Shard) -> Result<Written> {
         let failed = |source: ParquetError| parquet_error(path, source);
         let (vectors, notes) = shard.take_vectors();
-        let batch = self.batch(&shard, vectors).map_err(|e| failed(e.into()))?;
+        let arrays = columns::arrays(self.layout, self.carried, &shard);
         let note = serde_json::to_string(&notes).map_err(|e| Error::Malformed {
             path: path.to_owned(),
             problem: e.to_string(),
         })?;
         let (sha256, bytes) = persist(path, |file| {
             let properties = Some(self.properties());
-            let mut writer =
-                ArrowWriter::try_new(Hashing::new(file), self.schema.clone(), properties)
-                    .map_err(failed)?;
-            writer.write(&batch).map_err(failed)?;
+            let writer = ArrowWriter::try_new(Hashing::new(file), self.schema.clone(), properties);
+            let (mut writer, encoders) = writer
+                .and_then(ArrowWriter::into_serialized_writer)
+                .map_err(failed)?;
+            let (all, most) = (shard.rows(), self.row_group_rows());
+            for (index, start) in (0..all).step_by(most).enumerate() {
+                let rows = start..all.min(start + most);
+                let encoders = encoders.create_column_writers(index).map_err(failed)?;
+                let mut group = writer.next_row_group().map_err(failed)?;
+                let parts = (&arrays[..], &vectors[..]);
+                columns::append(&mut group, &self.schema, parts, encoders, rows).map_err(failed)?;
+                group.close().map_err(failed)?;
+            }
             writer.append_key_value_metadata(KeyValue::new(NOTES.to_owned(), note));
             Ok(writer.into_inner().map_err(failed)?.finish())
         })?;
@@ -186,12 +191,14 @@ impl<'a> ShardWriter<'a> {
         })
     }
 
-    fn properties(&self) -> WriterProperties {
+    fn row_group_rows(&self) -> usize {
         let width: usize = self.points.iter().map(|(_, width)| width).sum();
-        let rows = (self.row_group_bytes / (width * self.dtype.size()).max(1)).clamp(64, 1 << 20);
+        (self.row_group_bytes / (width * self.dtype.size()).max(1)).clamp(64, 1 << 20)
+    }
+
+    fn properties(&self) -> WriterProperties {
         let mut properties = WriterProperties::builder()
-            .set_created_by(format!("plumb {}", env!("CARGO_PKG_VERSION")))
-            .set_max_row_group_row_count(Some(rows));
+            .set_created_by(format!("plumb {}", env!("CARGO_PKG_VERSION")));
         // Vectors do not repeat, and nobody filters by the smallest coordinate.
         for (name, _) in self.points {
             let path = parquet::schema::types::ColumnPath::new(vec![
@@ -204,78 +211,6 @@ impl<'a> ShardWriter<'a> {
                 .set_column_statistics_enabled(path, EnabledStatistics::None);
         }
         properties.build()
-    }
-
-    fn batch(&self, shard: &Shard, vectors: Vec<Numbers>) -> Result<RecordBatch, ArrowError> {
-        let examples: Vec<usize> = match self.layout {
-            Layout::Examples => shard.examples.clone().collect(),
-            Layout::Tokens => shard
-                .examples
-                .clone()
-                .zip(&shard.positions)
-                .flat_map(|(example, positions)| std::iter::repeat_n(example, positions.len()))
-                .collect(),
-        };
-        let ids = examples.iter().map(|i| *i as u32);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from_iter_values(ids))];
-        if self.layout == Layout::Tokens {
-            columns.extend(token_columns(shard));
-        }
-        columns.extend(self.carried.iter().map(|c| carried_column(c, &examples)));
-        for ((_, width), numbers) in self.points.iter().zip(vectors) {
-            let values: ArrayRef = match numbers {
-                Numbers::F32(values) => Arc::new(Float32Array::from(values)),
-                Numbers::F16(values) => Arc::new(Float16Array::from(values)),
-            };
-            let list = FixedSizeListArray::try_new(item(self.dtype), *width as i32, values, None)?;
-            columns.push(Arc::new(list));
-        }
-        RecordBatch::try_new(self.schema.clone(), columns)
-    }
-}
-
-fn token_columns(shard: &Shard) -> [ArrayRef; 6] {
-    let cells = || {
-        shard
-            .tokens
-            .iter()
-            .zip(&shard.positions)
-            .flat_map(|(tokens, positions)| positions.iter().map(move |p| (tokens, *p)))
-    };
-    let span = |(t, p): (&Tokens, usize)| t.spans[p];
-    [
-        Arc::new(UInt32Array::from_iter_values(
-            cells().map(|(_, p)| p as u32),
-        )),
-        Arc::new(UInt32Array::from_iter_values(
-            cells().map(|(t, p)| t.ids[p]),
-        )),
-        Arc::new(StringArray::from_iter_values(
-            cells().map(|(t, p)| t.tokens[p].as_str()),
-        )),
-        Arc::new(UInt32Array::from_iter(
-            cells().map(|c| span(c).map(|s| s.0)),
-        )),
-        Arc::new(UInt32Array::from_iter(
-            cells().map(|c| span(c).map(|s| s.1)),
-        )),
-        Arc::new(BooleanArray::from_iter(
-            cells().map(|(t, p)| Some(t.special[p])),
-        )),
-    ]
-}
-
-/// The cells of a data column for these examples.
-fn carried_column(column: &Column, examples: &[usize]) -> ArrayRef {
-    let examples = examples.iter();
-    match &column.values {
-        Values::Text(v) => Arc::new(StringArray::from_iter(examples.map(|i| v[*i].as_deref()))),
-        Values::Integer(v) => Arc::new(Int64Array::from_iter(examples.map(|i| v[*i]))),
-        Values::Number(v) => Arc::new(Float64Array::from_iter(examples.map(|i| v[*i]))),
-        Values::Boolean(v) => Arc::new(BooleanArray::from_iter(examples.map(|i| v[*i]))),
-        Values::Tokens(v) => Arc::new(StringArray::from_iter_values(
-            examples.map(|i| format!("{:?}", v[*i])),
-        )),
     }
 }
 
