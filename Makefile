@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PLUMB = $(CARGO) run --release --locked --quiet --bin plumb --
 
-.PHONY: build demo test check bench bench-peers plots notebooks golden
+.PHONY: build demo test check fuzz bench bench-peers plots notebooks golden
 
 build:
 	$(CARGO) build --release --locked
@@ -19,6 +19,17 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
+
+# Bytes that nobody meant to each reader of foreign bytes, so many seconds each, beginning with the files of the project. Needs a nightly toolchain
+# and cargo-fuzz; READERS says which (all of fuzz/fuzz_targets by default).
+READERS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+SECONDS_EACH ?= 60
+fuzz:
+	for reader in $(READERS); do \
+	  mkdir -p fuzz/corpus/$$reader; \
+	  $(CARGO) +nightly fuzz run -s none -O $$reader fuzz/corpus/$$reader tests/golden tests/fixtures datasets probes plots notebooks-export -- \
+	    -max_total_time=$(SECONDS_EACH) -max_len=65536 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
 
 bench:
 	$(CARGO) bench --locked

@@ -64,6 +64,10 @@ const HARMLESS: &[&str] = &[
     "use_cache",
 ];
 
+/// Blocks of a model, at most: ten times the deepest that were published. Each takes memory before the first weight is looked for, so one
+/// damaged number would take all there is.
+const MOST_BLOCKS: usize = 10_000;
+
 /// Fields that say nothing as long as they have this value.
 fn says_nothing(name: &str, value: &Value) -> bool {
     match name {
@@ -153,6 +157,23 @@ impl Config {
                 .ok()
                 .filter(|n| (1..=1 << 31).contains(n))
         })
+    }
+
+    /// A number of blocks, from 1 to 10,000.
+    pub fn depth(&self, field: &str, default: Option<usize>) -> Result<usize> {
+        let depth = self.size(field, default)?;
+        self.bounded_depth(field, depth)
+    }
+
+    /// A number of blocks that a field and others make together, if it is one.
+    pub fn bounded_depth(&self, field: &str, depth: usize) -> Result<usize> {
+        match depth <= MOST_BLOCKS {
+            true => Ok(depth),
+            false => Err(self.unsupported(
+                field,
+                format!("that makes {depth} blocks; plumb reads at most {MOST_BLOCKS}"),
+            )),
+        }
     }
 
     /// A finite number.

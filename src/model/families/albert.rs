@@ -56,8 +56,9 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Result<(ArchSpec, Weight
 /// Returns which group and block of it stands for each of ours.
 fn shared_blocks(config: &Config, spec: &mut ArchSpec) -> Result<Vec<String>> {
     let groups = config.size("num_hidden_groups", Some(1))?;
-    let inner = config.size("inner_group_num", Some(1))?;
+    let inner = config.depth("inner_group_num", Some(1))?;
     let rounds = spec.n_layers;
+    config.bounded_depth("inner_group_num", rounds * inner)?;
     // As in transformers: round i runs group i / (rounds / groups), rounded down.
     let group = |i: usize| (i as f64 / (rounds as f64 / groups as f64)) as usize;
     let blocks = (0..rounds).flat_map(|i| (0..inner).map(move |j| (group(i), j)));

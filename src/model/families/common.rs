@@ -38,7 +38,7 @@ pub(super) fn base(config: &Config, family: &str, fields: &Fields, norm: Norm) -
         config.size(config.either(field, general)?, default)
     };
     let d_model = size(fields.d_model, FIELDS.d_model, None)?;
-    let n_layers = size(fields.n_layers, FIELDS.n_layers, None)?;
+    let n_layers = config.depth(config.either(fields.n_layers, FIELDS.n_layers)?, None)?;
     let n_heads = size(fields.n_heads, FIELDS.n_heads, None)?;
     let mut spec = ArchSpec {
         family: family.to_owned(),
