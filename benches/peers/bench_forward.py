@@ -134,17 +134,21 @@ def compare(name, folder, texts, threads_of, rounds):
         except Exception as error:  # the exporter has many ways to fail
             print(f"skipped: ONNX Runtime on {name}: {type(error).__name__}: {str(error).splitlines()[0]}")
             onnx = None
+        with_unit = "AMX" in common.machine()
         for threads in threads_of:
             torch.set_num_threads(threads)
             ours = common.Ours(folder, ids, threads)
+            on_vectors = common.Ours(folder, ids, threads, unit=False) if with_unit else None
             session = Onnx(onnx, threads) if onnx else None
-            limit = common.product_limit(threads)["all"]
+            limits = {"vectors": common.product_limit(threads, unit=False)}
+            if with_unit:
+                limits["the matrix unit"] = common.product_limit(threads, unit=True)
             best = {}
 
             def turn(who, run, *batches):
                 begin = time.perf_counter()
                 result = run(*batches)
-                seconds = result["seconds"] if who == "plumb" else time.perf_counter() - begin
+                seconds = result["seconds"] if who.startswith("plumb") else time.perf_counter() - begin
                 best[who] = max(best.get(who, 0.0), tokens / seconds)
                 return result
 
@@ -153,9 +157,12 @@ def compare(name, folder, texts, threads_of, rounds):
             peer.run(torch_sorted[:2])
             if session:
                 session.run(sorted_[:2])
-            ours.run()
+            for program in filter(None, [ours, on_vectors]):
+                program.run()
             for round_ in range(rounds):
                 mine = turn("plumb", ours.run)
+                if on_vectors:
+                    turn("plumb, PLUMB_AMX=off", on_vectors.run)
                 states = turn("transformers, sorted", peer.run, torch_sorted)
                 if session:
                     turn("ONNX Runtime, sorted", session.run, sorted_)
@@ -164,10 +171,13 @@ def compare(name, folder, texts, threads_of, rounds):
                     assert abs(mine["magnitude"] - theirs) < 1e-4 * theirs, f"{mine['magnitude']} is not {theirs}"
                     del states
                     turn("transformers, in order", peer.run, torch_ordered)
-            most = limit * 1e9 / ours.about["flops_per_token"]
-            ours.close()
+            for program in filter(None, [ours, on_vectors]):
+                program.close()
             print(f"{name}, {len(texts)} texts, {tokens} tokens, threads: {threads}")
-            print(f"  products reach {limit:.0f} GFLOP/s: {most:.0f} tokens/s; plumb is at {best['plumb'] / most:.0%} of it")
+            for of, limit in limits.items():
+                most = limit * 1e9 / ours.about["flops_per_token"]
+                who = "plumb, PLUMB_AMX=off" if with_unit and of == "vectors" else "plumb"
+                print(f"  products on {of} reach {limit:.0f} GFLOP/s: {most:.0f} tokens/s; {who} is at {best[who] / most:.0%} of it")
             for who, speed in sorted(best.items(), key=lambda item: -item[1]):
                 print(f"  {who:24} {speed:8.0f} tokens/s   plumb is {best['plumb'] / speed:.2f} times as fast")
 

@@ -31,7 +31,8 @@ def machine():
         if key.strip() == "flags":
             flags = value
     vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "neither AVX2 nor AVX-512"
-    return f"{model}, {os.cpu_count()} cores, {vectors}"
+    unit = " with AMX" if "amx_bf16" in flags else ""
+    return f"{model}, {os.cpu_count()} cores, {vectors}{unit}"
 
 
 def minilm(given=None):
@@ -49,9 +50,9 @@ def random_ids(count, vocab, seed=0, first=1000):
 class Ours:
     """Our program, waiting for the word to run."""
 
-    def __init__(self, model, ids, threads):
+    def __init__(self, model, ids, threads, unit=True):
         program = RELEASE / "examples" / "peer_forward"
-        env = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+        env = {**os.environ, "RAYON_NUM_THREADS": str(threads), "PLUMB_AMX": "on" if unit else "off"}
         command = [str(program), "--model", str(model), "--ids", str(ids)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
@@ -67,9 +68,9 @@ class Ours:
         self.process.wait()
 
 
-def product_limit(threads):
-    """Billions of operations a second that matrix products reach: by one core alone, and by all threads together."""
+def product_limit(threads, unit):
+    """Billions of operations a second that matrix products reach on all threads together, with the matrix unit of the processor or without."""
     program = RELEASE / "examples" / "peer_forward"
-    env = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+    env = {**os.environ, "RAYON_NUM_THREADS": str(threads), "PLUMB_AMX": "on" if unit else "off"}
     said = subprocess.run([str(program), "--limit"], env=env, capture_output=True, text=True, check=True)
-    return {name: max(kinds.values()) for name, kinds in json.loads(said.stdout).items()}
+    return max(json.loads(said.stdout)["all"].values())

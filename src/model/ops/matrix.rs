@@ -2,16 +2,16 @@
 
 use super::kernel::{fits, values};
 use super::linear;
-use super::packed::Packed;
-use super::product::product_of_plain;
+use super::product::{Weight, product_of_plain};
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 use std::sync::{Arc, OnceLock};
 
 /// The weight of a linear layer, `[out, in]`.
 ///
-/// A weight in f32 that nobody trains is packed once, so that no product has to; it takes no more memory than before. The plain matrix is
-/// made again when the first gradient passes.
+/// A weight in f32 that nobody trains is packed once, so that no product has to. It takes no more memory than before, except where a matrix unit multiplies
+/// it: there it has a half, a whole, or one and a half of it, for numbers that use 8, 16 or all of their 24 bits. The plain matrix is made again when
+/// the first gradient passes.
 #[derive(Debug, Clone)]
 pub struct Matrix {
     shape: (usize, usize),
@@ -22,7 +22,7 @@ pub struct Matrix {
 enum Kept {
     Plain(Tensor),
     Packed {
-        packed: Arc<Packed>,
+        packed: Arc<Weight>,
         plain: Arc<OnceLock<Tensor>>,
     },
 }
@@ -40,7 +40,7 @@ impl Matrix {
             return Ok(Self { shape, kept });
         }
         let weight = weight.contiguous()?;
-        let packed = Packed::transposed(values(&weight).slice()?, out, inner, inner);
+        let packed = Weight::transposed(values(&weight).slice()?, out, inner);
         let kept = Kept::Packed {
             packed: Arc::new(packed),
             plain: Arc::default(),

@@ -3,8 +3,7 @@
 //! Both ways call the same kernels on the same numbers, so that looking changes no bit.
 
 use super::kernel::{fits, values, widened};
-use super::packed::Packed;
-use super::product::Left;
+use super::product::{Left, Packed};
 use super::simd::dispatch;
 use super::softmax::softmax_in_place;
 use super::threads;
@@ -57,7 +56,7 @@ pub(crate) fn scores(
         let keys = shape.keys(&k[shape.kv_rows(&texts[i])], length);
         for (head, out) in out.chunks_exact_mut(square).enumerate() {
             let left = shape.queries(q, texts[i].start, head);
-            keys[head / shape.shared].multiply(left, None, out, length);
+            keys[head / shape.shared].multiply(left, out, length);
             dispatch(Rows {
                 bias: shape.bias_of(bias, head),
                 first: 0,
@@ -96,7 +95,7 @@ pub(crate) fn mix(pattern: &Tensor, v: &Tensor, texts: &[Range<usize>]) -> Resul
             let x = &pattern[(i * heads + head) * square..][..square];
             let left = Left { x, stride: length };
             let out = &mut out[head * width..];
-            packed[head / shape.shared].multiply(left, None, out, shape.stride());
+            packed[head / shape.shared].multiply(left, out, shape.stride());
         }
     });
     let shape = (texts.len() * length, heads, width);
@@ -239,7 +238,7 @@ impl Heads {
             let mut pattern = vec![0f32; queries * length];
             for head in 0..self.heads {
                 let left = self.queries(q, text.start + first, head);
-                keys[head / self.shared].multiply(left, None, &mut pattern, length);
+                keys[head / self.shared].multiply(left, &mut pattern, length);
                 dispatch(Rows {
                     bias: self.bias_of(bias, head),
                     softmax: true,
@@ -253,7 +252,7 @@ impl Heads {
                     stride: length,
                 };
                 let out = &mut out[head * self.width..];
-                mixed[head / self.shared].multiply(left, None, out, self.stride());
+                mixed[head / self.shared].multiply(left, out, self.stride());
             }
         });
     }
