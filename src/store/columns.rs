@@ -8,7 +8,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float64Array, Int64Array,
     StringArray, UInt32Array,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use parquet::data_type::FloatType;
 use parquet::errors::{ParquetError, Result};
@@ -51,28 +51,26 @@ pub(super) fn append<W: Write + Send>(
     encoders: Vec<ArrowColumnWriter>,
     rows: Range<usize>,
 ) -> Result<()> {
-    for (place, (field, encoder)) in schema.fields().iter().zip(encoders).enumerate() {
-        match (
-            arrays.get(place),
-            vectors.get(place.wrapping_sub(arrays.len())),
-        ) {
-            (Some(array), _) => {
-                let part = array.slice(rows.start, rows.len());
-                append_array(group, field, encoder, &part)?;
-            }
-            (None, Some(Numbers::F32(values))) => {
-                let width = width(field)?;
-                append_vectors(group, &values[rows.start * width..rows.end * width], width)?;
-            }
-            (None, Some(Numbers::F16(values))) => {
-                let part = &values[rows.start * width(field)?..rows.end * width(field)?];
-                let part = Arc::new(Float16Array::from(part.to_vec()));
+    let mut columns = schema.fields().iter().zip(encoders);
+    for (array, (field, encoder)) in arrays.iter().zip(columns.by_ref()) {
+        let part = array.slice(rows.start, rows.len());
+        append_array(group, field, encoder, &part)?;
+    }
+    for (numbers, (field, encoder)) in vectors.iter().zip(columns.by_ref()) {
+        let width = width(field)?;
+        let part = rows.start * width..rows.end * width;
+        match numbers {
+            Numbers::F32(values) => append_vectors(group, &values[part], width)?,
+            Numbers::F16(values) => {
+                let part = Arc::new(Float16Array::from(values[part].to_vec()));
                 append_array(group, field, encoder, &lists(field, part)?)?;
             }
-            (None, None) => return Err(ParquetError::General(format!("no `{}`", field.name()))),
         }
     }
-    Ok(())
+    match columns.next() {
+        Some((field, _)) => Err(ParquetError::General(format!("no `{}`", field.name()))),
+        None => Ok(()),
+    }
 }
 
 fn append_array<W: Write + Send>(
@@ -113,24 +111,22 @@ fn append_vectors<W: Write + Send>(
 
 /// How many numbers a vector of this column has.
 fn width(field: &Field) -> Result<usize> {
+    vector_type(field).map(|(_, width)| width as usize)
+}
+
+fn lists(field: &Field, values: ArrayRef) -> Result<ArrayRef> {
+    let (item, width) = vector_type(field)?;
+    let lists = FixedSizeListArray::try_new(item.clone(), width, values, None)?;
+    Ok(Arc::new(lists))
+}
+
+fn vector_type(field: &Field) -> Result<(&FieldRef, i32)> {
     match field.data_type() {
-        DataType::FixedSizeList(_, width) => Ok(*width as usize),
+        DataType::FixedSizeList(item, width) => Ok((item, *width)),
         _ => Err(ParquetError::General(format!(
             "`{}` has no vectors",
             field.name()
         ))),
-    }
-}
-
-fn lists(field: &Field, values: ArrayRef) -> Result<ArrayRef> {
-    match field.data_type() {
-        DataType::FixedSizeList(item, width) => Ok(Arc::new(FixedSizeListArray::try_new(
-            item.clone(),
-            *width,
-            values,
-            None,
-        )?)),
-        _ => Ok(values),
     }
 }
 
@@ -176,5 +172,67 @@ fn carried_column(column: &Column, examples: &[usize]) -> ArrayRef {
         Values::Tokens(v) => Arc::new(StringArray::from_iter_values(
             examples.map(|i| format!("{:?}", v[*i])),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float16Type, Float32Type, UInt32Type};
+    use half::f16;
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    /// Vectors that fill more than one batch of the encoder, in row groups of which none ends with one, read by the library's own reader.
+    #[test]
+    fn vectors_are_read_back_as_they_were_written() {
+        const WIDTH: usize = 7;
+        const ROWS: usize = 10_001;
+        let list = |name: &str, item: DataType| {
+            let item = Field::new("item", item, false);
+            Field::new_fixed_size_list(name, item, WIDTH as i32, false)
+        };
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("example_id", DataType::UInt32, false),
+            list("single", DataType::Float32),
+            list("half", DataType::Float16),
+        ]));
+        let values: Vec<f32> = (0..ROWS * WIDTH).map(|i| (i % 2039) as f32 / 8.0).collect();
+        let halves: Vec<f16> = values.iter().copied().map(f16::from_f32).collect();
+        let ids: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from_iter_values(0..ROWS as u32))];
+        let vectors = [Numbers::F32(values.clone()), Numbers::F16(halves.clone())];
+
+        let to = tempfile::NamedTempFile::new().unwrap();
+        let writer = ArrowWriter::try_new(to.reopen().unwrap(), schema.clone(), None).unwrap();
+        let (mut file, encoders) = writer.into_serialized_writer().unwrap();
+        for (i, rows) in [0..9_000, 9_000..9_001, 9_001..ROWS]
+            .into_iter()
+            .enumerate()
+        {
+            let encoders = encoders.create_column_writers(i).unwrap();
+            let mut group = file.next_row_group().unwrap();
+            append(&mut group, &schema, (&ids, &vectors), encoders, rows).unwrap();
+            group.close().unwrap();
+        }
+        file.close().unwrap();
+
+        let reader = ParquetRecordBatchReaderBuilder::try_new(to.reopen().unwrap()).unwrap();
+        assert_eq!(reader.metadata().num_row_groups(), 3);
+        let mut read = (Vec::new(), Vec::new(), Vec::new());
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            assert_eq!(batch.schema(), schema);
+            let list = |i: usize| batch.column(i).as_fixed_size_list().values().clone();
+            read.0
+                .extend_from_slice(batch.column(0).as_primitive::<UInt32Type>().values());
+            read.1
+                .extend_from_slice(list(1).as_primitive::<Float32Type>().values());
+            read.2
+                .extend_from_slice(list(2).as_primitive::<Float16Type>().values());
+        }
+        assert!(read.0.into_iter().eq(0..ROWS as u32));
+        assert_eq!(read.1, values);
+        assert_eq!(read.2, halves);
     }
 }
