@@ -28,7 +28,7 @@ struct Args {
     #[arg(long)]
     ids: Option<PathBuf>,
     /// Tokens that pass the model together
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 512)]
     batch_tokens: usize,
     /// Measure matrix products instead
     #[arg(long)]

@@ -28,9 +28,9 @@ pub struct Pieces {
 impl Default for Pieces {
     fn default() -> Self {
         Self {
-            shard_bytes: 64 << 20,
-            shard_tokens: 1 << 16,
-            batch_tokens: 256,
+            shard_bytes: 32 << 20,
+            shard_tokens: 1 << 15,
+            batch_tokens: 512,
         }
     }
 }
