@@ -14,8 +14,3 @@ pub mod recipe;
 pub mod report;
 pub mod store;
 pub mod text;
-
-/// Each micro-batch takes and gives back the same large buffers; this allocator hands them out again without a detour through the system, which is 5 % of
-/// an extraction. It is here rather than in `main.rs` so that benches measure what users run.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -97,6 +97,7 @@ impl Transformer {
     /// # Errors
     /// [`Error::MissingWeight`], [`Error::WrongShape`].
     pub fn build(spec: ArchSpec, weights: &mut dyn Weights) -> Result<Self> {
+        ops::keep_buffers();
         let (d, summed) = (spec.d_model, spec.summed_width());
         let embed = weights.get("embed.tokens.weight", &[spec.vocab, spec.embed.width])?;
         let positions = match spec.embed.position {

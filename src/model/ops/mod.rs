@@ -9,6 +9,7 @@
 mod activation;
 mod add;
 mod attention;
+mod buffers;
 mod kernel;
 mod matrix;
 mod norm;
@@ -22,6 +23,7 @@ mod threads;
 pub use activation::{activate, gate};
 pub use add::add;
 pub(super) use attention::attention;
+pub(super) use buffers::keep as keep_buffers;
 pub use matrix::Matrix;
 pub use norm::{layer_norm, rms_norm};
 pub(super) use patterns::{Scoring, mix, scores};
