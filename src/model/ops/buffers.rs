@@ -40,9 +40,11 @@ mod tests {
             )
         };
         assert!(
-            (200..300).contains(&version),
+            (20_000..30_000).contains(&version),
             "mimalloc {version}: is 15 still the purge delay?"
         );
-        assert_eq!(delay, -1);
+        if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+            assert_eq!(delay, -1);
+        }
     }
 }
