@@ -10,7 +10,7 @@ use plumb::analysis::neighbors::{Correction, Expression, Metric, Rows, Space};
 use plumb::hook::{HookPoint, HookSet, Site};
 use plumb::model::{Checkpoint, ModelSource, load, read_spec};
 use plumb::recipe::Recipe;
-use plumb::report::html::{Finding, Page, Picture};
+use plumb::report::html::{COMMANDS, Finding, Page, Picture};
 use plumb::report::probe_file;
 use plumb::store::{FileVectors, Run, SentencePool};
 use plumb::text::dataset::Dataset;
@@ -258,18 +258,3 @@ pub fn page(bytes: &[u8], desk: &Path) {
     });
     let _ = page.render();
 }
-
-/// The commands whose results a report shows.
-const COMMANDS: &[&str] = &[
-    "probe",
-    "transfer",
-    "score",
-    "map",
-    "nearest",
-    "geometry",
-    "lens",
-    "tuned",
-    "parameters",
-    "drift",
-    "gate",
-];

@@ -2,7 +2,7 @@
 
 use super::output::{bytes, command_line};
 use crate::error::{Error, Result};
-use crate::report::html::{Finding, Page, Picture, RunPart};
+use crate::report::html::{COMMANDS, Finding, Page, Picture, RunPart};
 use crate::store::{Manifest, Run, write_atomically};
 use crate::text::dataset::Values;
 use std::path::{Path, PathBuf};
@@ -77,23 +77,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<String> {
     ))
 }
 
-/// The place of a result among those of one folder: from what was found to what it looks like and what moves it.
+/// The place of a result among those of one folder.
 fn rank(command: &str) -> usize {
-    const ORDER: &[&str] = &[
-        "probe",
-        "transfer",
-        "score",
-        "map",
-        "nearest",
-        "geometry",
-        "lens",
-        "tuned",
-        "parameters",
-        "drift",
-        "gate",
-    ];
-    let place = ORDER.iter().position(|name| *name == command);
-    place.unwrap_or(ORDER.len())
+    let place = COMMANDS.iter().position(|name| *name == command);
+    place.unwrap_or(COMMANDS.len())
 }
 
 /// What a folder itself holds.

@@ -10,11 +10,12 @@ use std::sync::Once;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of mimalloc 2 (include/mimalloc.h): milliseconds, or less than 0 for never.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 /// From now on memory that was given back is kept for whoever asks next, unless `MIMALLOC_PURGE_DELAY` says otherwise.
 #[allow(unsafe_code, reason = "the allocator's options have no other door")]
 pub(in crate::model) fn keep() {
-    /// `mi_option_purge_delay` of mimalloc 2 (include/mimalloc.h): milliseconds, or less than 0 for never.
-    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
     const NEVER: std::ffi::c_long = -1;
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -36,12 +37,12 @@ mod tests {
             keep();
             (
                 libmimalloc_sys::mi_version(),
-                libmimalloc_sys::mi_option_get(15),
+                libmimalloc_sys::mi_option_get(PURGE_DELAY),
             )
         };
-        assert!(
-            (20_000..30_000).contains(&version),
-            "mimalloc {version}: is 15 still the purge delay?"
+        assert_eq!(
+            version, 20_302,
+            "is {PURGE_DELAY} still the purge delay there?"
         );
         if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
             assert_eq!(delay, -1);

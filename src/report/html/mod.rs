@@ -44,6 +44,21 @@ pub struct RunPart {
     pub sample: (Vec<String>, Vec<Vec<String>>),
 }
 
+/// The commands whose results a page shows, in the order in which it does: from what was found to what it looks like and what moves it.
+pub const COMMANDS: &[&str] = &[
+    "probe",
+    "transfer",
+    "score",
+    "map",
+    "nearest",
+    "geometry",
+    "lens",
+    "tuned",
+    "parameters",
+    "drift",
+    "gate",
+];
+
 /// The result of one analysis: the JSON that its command wrote, and its figures.
 #[derive(Debug, Clone)]
 pub struct Finding {

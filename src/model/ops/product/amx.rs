@@ -2,7 +2,7 @@
 //! and adds up in 32. The file with assembly in it, and so with `unsafe`.
 //!
 //! The language has no stable access to the unit, so this is assembly. Its whole surface is [`Amx`], which exists only where the
-//! processor and the system have the unit; [`Amx::configured`], which brackets its use; and [`Blocks::add_product`], which touches nothing but the
+//! processor and the system have the unit; [`Unit::configured`], which brackets its use; and [`Blocks::add_product`], which touches nothing but the
 //! slices that it is given. Between two calls nothing is kept in a tile. Without the unit the same numbers are added up by `Plain`, which the tests
 //! compare with.
 
@@ -33,12 +33,21 @@ pub(super) struct Sums(pub [[f32; BLOCK]; BLOCK]);
 /// What multiplies blocks.
 pub(super) trait Blocks {
     /// Adds the product of two sides to the sums: `left` has [`LEFT_TILES`] a step, `right` two for each of its `parts` (the left and the right
-    /// columns). Of parts i and j, those with i + j < 3 are multiplied, and the second with the second: what is left out is below the rounding
-    /// of an f32.
+    /// columns). Parts i and j (from 0) are multiplied if i + j < 3: what is left out is below the
+    /// rounding of an f32.
     ///
     /// # Panics
     /// If the sides differ in their steps or `parts` is not from 1 to 3.
     fn add_product(&self, left: &[Tile], right: &[Tile], parts: usize, sums: &mut Sums);
+}
+
+/// Where blocks are multiplied.
+pub(super) trait Unit: Copy + Sync {
+    /// The unit while it is ready, on one thread.
+    type Ready: Blocks;
+
+    /// Calls `f` with the unit ready on this thread. Not from within `f`: the inner call would leave the unit as if nobody used it.
+    fn configured<T>(self, f: impl FnOnce(&Self::Ready) -> T) -> T;
 }
 
 /// Which parts of the left and the right side are multiplied, in this order: each step but the first loads one side only.
@@ -62,18 +71,23 @@ fn check(left: &[Tile], right: &[Tile], parts: usize) -> usize {
 pub(in crate::model::ops) struct Amx(());
 
 impl Amx {
-    /// The unit, if there is one. `PLUMB_AMX=off` says that there is none.
+    /// The unit, if there is one. `PLUMB_AMX=off` (or 0) says that there is none.
     pub(super) fn find() -> Option<Self> {
         static FOUND: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
         FOUND
             .get_or_init(|| {
-                std::env::var_os("PLUMB_AMX").is_none_or(|v| v != "off") && unit::allowed()
+                std::env::var_os("PLUMB_AMX")
+                    .is_none_or(|v| !v.eq_ignore_ascii_case("off") && v != "0")
+                    && unit::allowed()
             })
             .then_some(Self(()))
     }
+}
 
-    /// Calls `f` with the unit ready on this thread.
-    pub(super) fn configured<T>(self, f: impl FnOnce(&Configured) -> T) -> T {
+impl Unit for Amx {
+    type Ready = Configured;
+
+    fn configured<T>(self, f: impl FnOnce(&Configured) -> T) -> T {
         unit::configure();
         // Also when `f` panics.
         let configured = Configured(PhantomData);
@@ -204,15 +218,18 @@ mod unit {
         };
     }
 
-    /// A block's product, whose step is these lines.
+    /// A block's product: all parts of the left side by the first of the right, and what else a step has.
     macro_rules! block {
-        ($left:expr, $right:expr, $steps:expr, $sums:expr, $right_bytes:literal, [$($line:expr),* $(,)?]) => {
+        ($left:expr, $right:expr, $steps:expr, $sums:expr, $right_bytes:literal $(, $line:expr)*) => {
             asm!(
                 "tileloadd tmm0, [{sums} + {sums_row}*1]",
                 "tileloadd tmm1, [{sums} + {sums_row}*1 + 64]",
                 "tileloadd tmm2, [{sums} + {sums_row}*1 + 2048]",
                 "tileloadd tmm3, [{sums} + {sums_row}*1 + 2112]",
                 "2:",
+                load!(left 2), load!(right 0), multiply!(),
+                load!(left 1), multiply!(),
+                load!(left 0), multiply!(),
                 $($line,)*
                 "add {left}, 6144",
                 concat!("add {right}, ", $right_bytes),
@@ -249,41 +266,17 @@ mod unit {
         // 128 bytes, read and written whole. The tiles are empty again for the next call, which begins by loading the sums.
         unsafe {
             match parts {
-                1 => block!(
-                    left,
-                    right,
-                    steps,
-                    sums,
-                    "2048",
-                    [
-                        load!(left 2),
-                        load!(right 0),
-                        multiply!(),
-                        load!(left 1),
-                        multiply!(),
-                        load!(left 0),
-                        multiply!(),
-                    ]
-                ),
+                1 => block!(left, right, steps, sums, "2048"),
                 2 => block!(
                     left,
                     right,
                     steps,
                     sums,
                     "4096",
-                    [
-                        load!(left 2),
-                        load!(right 0),
-                        multiply!(),
-                        load!(left 1),
-                        multiply!(),
-                        load!(left 0),
-                        multiply!(),
-                        load!(right 1),
-                        multiply!(),
-                        load!(left 1),
-                        multiply!(),
-                    ]
+                    load!(right 1),
+                    multiply!(),
+                    load!(left 1),
+                    multiply!()
                 ),
                 _ => block!(
                     left,
@@ -291,21 +284,12 @@ mod unit {
                     steps,
                     sums,
                     "6144",
-                    [
-                        load!(left 2),
-                        load!(right 0),
-                        multiply!(),
-                        load!(left 1),
-                        multiply!(),
-                        load!(left 0),
-                        multiply!(),
-                        load!(right 2),
-                        multiply!(),
-                        load!(right 1),
-                        multiply!(),
-                        load!(left 1),
-                        multiply!(),
-                    ]
+                    load!(right 2),
+                    multiply!(),
+                    load!(right 1),
+                    multiply!(),
+                    load!(left 1),
+                    multiply!()
                 ),
             }
         }
@@ -337,7 +321,17 @@ mod unit {
 
 /// What the unit does, number by number.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
+#[derive(Clone, Copy)]
 pub(super) struct Plain;
+
+#[cfg(test)]
+impl Unit for Plain {
+    type Ready = Self;
+
+    fn configured<T>(self, f: impl FnOnce(&Self) -> T) -> T {
+        f(&self)
+    }
+}
 
 #[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
 impl Blocks for Plain {

@@ -1,6 +1,5 @@
 use super::amx::Plain;
 use super::*;
-use crate::model::ops::simd::dispatch;
 use proptest::prelude::*;
 use pulp::{Simd, WithSimd};
 use rand::{Rng, SeedableRng};
@@ -36,44 +35,6 @@ fn is_close(y: f32, (exact, size): (f64, f64), inner: usize) -> bool {
     (f64::from(y) - exact).abs() <= ((inner as f64).sqrt() + 2.0) * unit * size
 }
 
-/// The tiles' way on any machine.
-struct OnPlain<'a>(&'a Split);
-
-impl Right for OnPlain<'_> {
-    const ROWS: usize = amx::BLOCK;
-
-    fn inner(&self) -> usize {
-        self.0.inner
-    }
-
-    fn columns(&self) -> usize {
-        self.0.columns
-    }
-
-    fn width(&self) -> usize {
-        amx::BLOCK
-    }
-
-    fn multiply_panels(
-        &self,
-        panels: Range<usize>,
-        left: Left<'_>,
-        bias: Option<&[f32]>,
-        out: &mut [f32],
-        stride: usize,
-    ) {
-        dispatch(tiles::Multiply {
-            unit: &Plain,
-            right: self.0,
-            panels,
-            left,
-            bias,
-            out,
-            stride,
-        });
-    }
-}
-
 /// `x @ w.T + bias` by every kernel that runs on this machine.
 fn products(x: &[f32], w: &[f32], columns: usize, bias: Option<&[f32]>) -> Vec<Vec<f32>> {
     let inner = w.len() / columns;
@@ -81,7 +42,7 @@ fn products(x: &[f32], w: &[f32], columns: usize, bias: Option<&[f32]>) -> Vec<V
     let split = Split::transposed(w, columns, inner).unwrap();
     let mut products = vec![
         product(&packed, x, bias),
-        product(&OnPlain(&split), x, bias),
+        product(&tiles::On(&split, Plain), x, bias),
     ];
     if let Some(amx) = Amx::find() {
         products.push(product(&tiles::On(&split, amx), x, bias));

@@ -1,6 +1,6 @@
 //! Products on a matrix unit, of matrices in parts of 16 bits.
 
-use super::amx::{Amx, BLOCK, Blocks, LEFT_TILES, Sums, Tile};
+use super::amx::{BLOCK, Blocks, LEFT_TILES, Sums, Tile, Unit};
 use super::prefetch::prefetch;
 use super::split::{PASS, Split, of_pass, split_rows};
 use super::{Left, Right};
@@ -16,10 +16,10 @@ const TILES: usize = 1152;
 /// Of so many cache lines of the next panel one is fetched: the hardware fetches those between.
 const AHEAD: usize = 4;
 
-/// A split matrix, on the unit.
-pub(super) struct On<'a>(pub &'a Split, pub Amx);
+/// A split matrix, on a unit.
+pub(super) struct On<'a, U>(pub &'a Split, pub U);
 
-impl Right for On<'_> {
+impl<U: Unit> Right for On<'_, U> {
     const ROWS: usize = BLOCK;
 
     fn inner(&self) -> usize {
